@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Lets code that is written for the newest kernel build on the older ones.
+ * Nothing but adapters lives here; each says which kernel made it needless.
+ */
+#ifndef _PARLEY_COMPAT_H
+#define _PARLEY_COMPAT_H
+
+#include <linux/net.h>
+#include <linux/socket.h>
+#include <linux/sysctl.h>
+#include <linux/timer.h>
+#include <net/net_namespace.h>
+
+/* 6.10: accept() takes struct proto_accept_arg */
+#ifdef PARLEY_HAVE_ACCEPT_ARG
+#define PARLEY_DEFINE_ACCEPT(...)
+#define PARLEY_ACCEPT(fn)	fn
+#else
+struct proto_accept_arg {
+	int flags;
+	int err;
+	int is_empty;
+	bool kern;
+};
+
+#define PARLEY_DEFINE_ACCEPT(fn)					\
+static int fn##_flags(struct socket *sock, struct socket *newsock,	\
+		      int flags, bool kern)				\
+{									\
+	struct proto_accept_arg arg = { .flags = flags, .kern = kern };	\
+									\
+	return fn(sock, newsock, &arg);					\
+}
+
+#define PARLEY_ACCEPT(fn)	fn##_flags
+#endif
+
+/* 6.19: bind() and connect() take struct sockaddr_unsized */
+#ifndef PARLEY_HAVE_SOCKADDR_UNSIZED
+#define sockaddr_unsized	sockaddr
+#endif
+
+/* 6.6: tables of sysctls are registered with their size */
+#ifdef PARLEY_HAVE_NET_SYSCTL_SZ
+#define PARLEY_SYSCTL_END
+#else
+#define PARLEY_SYSCTL_END	{ }
+static inline struct ctl_table_header *
+register_net_sysctl_sz(struct net *net, const char *path,
+		       struct ctl_table *table, size_t size)
+{
+	return register_net_sysctl(net, path, table);
+}
+#endif
+
+/* 6.16: timer_container_of() instead of from_timer() */
+#ifndef timer_container_of
+#define timer_container_of(var, timer, field) \
+	container_of(timer, typeof(*(var)), field)
+#endif
+
+/* 6.2: timer_delete() instead of del_timer() */
+#ifndef PARLEY_HAVE_TIMER_DELETE
+#define timer_delete(timer)	del_timer(timer)
+#endif
+
+#endif /* _PARLEY_COMPAT_H */

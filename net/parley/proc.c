@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /proc/net/parley_stat: what there is in a namespace, and what there was.
+ */
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+
+#include "parley.h"
+
+#define PARLEY_PROC_STAT	"parley_stat"
+
+static const char *const parley_count_names[PARLEY_COUNTS] = {
+	[PARLEY_COUNT_SOCKETS]		= "sockets",
+	[PARLEY_COUNT_CALLS]		= "calls",
+	[PARLEY_COUNT_PAGES]		= "pages",
+	[PARLEY_COUNT_CALLED]		= "called",
+	[PARLEY_COUNT_ESTABLISHED]	= "established",
+	[PARLEY_COUNT_REFUSED]		= "refused",
+	[PARLEY_COUNT_WITHDRAWN]	= "withdrawn",
+};
+
+static int parley_stat_show(struct seq_file *seq, void *v)
+{
+	struct parley_net *pn = parley_net(seq_file_single_net(seq));
+	int i;
+
+	for (i = 0; i < PARLEY_COUNTS; i++)
+		seq_printf(seq, "%s %ld\n", parley_count_names[i],
+			   parley_count_sum(pn, i));
+	seq_printf(seq, "pending %d\n", atomic_read(&pn->pending));
+	return 0;
+}
+
+/**
+ * parley_proc_init_net - for a new namespace
+ * @net: the namespace
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int parley_proc_init_net(struct net *net)
+{
+	if (!proc_create_net_single(PARLEY_PROC_STAT, 0444, net->proc_net,
+				    parley_stat_show, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+/**
+ * parley_proc_exit_net - when a namespace goes
+ * @net: the namespace
+ *
+ * Context: process.
+ */
+void parley_proc_exit_net(struct net *net)
+{
+	remove_proc_entry(PARLEY_PROC_STAT, net->proc_net);
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Caller and callee in one network namespace: a call goes straight into the
+ * listener's backlog, and each end writes into the ring that the other reads.
+ */
+#include <linux/inetdevice.h>
+#include <linux/ipv6.h>
+#include <net/addrconf.h>
+#include <net/route.h>
+
+#include "parley.h"
+
+#if IS_ENABLED(CONFIG_IPV6)
+static bool parley_local_has_v6(struct net *net, const struct parley_addr *addr)
+{
+	struct net_device *dev = NULL;
+	bool has = false;
+
+	/* With ipv6.disable=1 there are no tables to look into. */
+	if (!ipv6_mod_enabled())
+		return false;
+
+	rcu_read_lock();
+	if (addr->scope)
+		dev = dev_get_by_index_rcu(net, addr->scope);
+	if (dev || !addr->scope)
+		has = ipv6_chk_addr(net, &addr->ip, dev, 0);
+	rcu_read_unlock();
+	return has;
+}
+#else
+static bool parley_local_has_v6(struct net *net, const struct parley_addr *addr)
+{
+	return false;
+}
+#endif
+
+/**
+ * parley_local_has - whether an address is this namespace's own
+ * @net: the namespace
+ * @addr: the address; a wildcard counts as its own
+ *
+ * Context: process.
+ * Return: true if one can bind to it.
+ */
+bool parley_local_has(struct net *net, const struct parley_addr *addr)
+{
+	if (parley_addr_is_any(addr))
+		return true;
+	if (!parley_addr_is_v4(addr))
+		return parley_local_has_v6(net, addr);
+	return inet_addr_type(net, addr->ip.s6_addr32[3]) == RTN_LOCAL;
+}
+
+/**
+ * parley_transport_find - how an address is reached
+ * @net: the caller's namespace
+ * @to: the address
+ *
+ * Context: process.
+ * Return: the transport, or NULL where nothing leads there.
+ */
+const struct parley_transport *
+parley_transport_find(struct net *net, const struct parley_addr *to)
+{
+	return parley_local_has(net, to) ? &parley_local : NULL;
+}
+
+static int parley_local_deliver(struct parley_call *call, u32 timeout_ms)
+{
+	int reason = PARLEY_REASON_NO_LISTENER;
+	struct parley_listener *l;
+
+	rcu_read_lock();
+	l = parley_table_lookup(call->pn, &call->to);
+	if (l) {
+		/* Before anybody can say yes, and so before poll sees it. */
+		parley_listener_identify(l, call->caller);
+		reason = parley_backlog_add(l, call, timeout_ms);
+	}
+	rcu_read_unlock();
+	return reason;
+}
+
+static void parley_local_answer(struct sock *caller, struct parley_call *call)
+{
+	caller->sk_state_change(caller); /* all who wait, whatever for */
+	if (parley_call_state(call) == PARLEY_CALL_ESTABLISHED)
+		sk_wake_async(caller, SOCK_WAKE_IO, POLL_OUT);
+	else if (parley_call_error(call) != -ECONNABORTED)
+		sk_error_report(caller);
+}
+
+/* Bytes that may be under way from @sk to @peer: what both ends allow. */
+static unsigned long parley_local_limit(const struct sock *sk,
+					const struct sock *peer)
+{
+	return min(READ_ONCE(sk->sk_sndbuf), READ_ONCE(peer->sk_rcvbuf));
+}
+
+static void parley_local_free_pages(struct sock *sk, unsigned int pages)
+{
+	if (pages)
+		parley_count(parley_net(sock_net(sk)), PARLEY_COUNT_PAGES,
+			     -(long)pages);
+}
+
+/* The reader is closed. What it has not read it never will: a reset. */
+static void parley_local_bury(struct sock *writer, struct parley_ring *ring)
+{
+	bool unread = false;
+
+	parley_local_free_pages(writer, parley_ring_bury(ring, &unread));
+	if (unread) {
+		/* Pairs with parley_recv_more(): all bytes are there. */
+		smp_store_release(&writer->sk_err, ECONNRESET);
+		sk_error_report(writer);
+	}
+}
+
+/*
+ * What could not be done to a ring while somebody was writing into it is done
+ * now: the reader closed its end for good, and the pages can go; or another
+ * thread shut the writing down, and the bytes that came last are the last.
+ * Pairs with the callers: each first says what it did, unlocking or storing
+ * dead or wdone, then looks for the other's. Return: true if the end of the
+ * data has come, which the reader wants to know.
+ */
+static bool parley_local_check_end(struct sock *writer,
+				   struct parley_ring *ring)
+{
+	smp_mb(); /* first say, then look: see above */
+	if (unlikely(READ_ONCE(ring->dead)))
+		parley_local_bury(writer, ring);
+	return unlikely(READ_ONCE(ring->wdone) == PARLEY_RING_CLOSING) &&
+	       parley_ring_finish(ring);
+}
+
+/* The peer may go on with something, or nothing more will come: look. */
+static void parley_local_poke(struct sock *peer, int band)
+{
+	peer->sk_state_change(peer);
+	sk_wake_async(peer, SOCK_WAKE_WAITD, band);
+}
+
+static long parley_local_send(struct sock *sk, struct iov_iter *from)
+{
+	struct sock *peer = parley_sk(sk)->peer;
+	struct parley_ring *ring = &parley_sk(peer)->rx;
+	unsigned int pages = 0;
+	long n = -EPIPE;
+
+	if (mutex_lock_interruptible(&ring->wlock))
+		return -ERESTARTSYS;
+	if (!READ_ONCE(ring->rdone) && !READ_ONCE(ring->wdone))
+		n = parley_ring_write(ring, from,
+				      parley_local_limit(sk, peer), &pages);
+	mutex_unlock(&ring->wlock);
+	if (pages)
+		parley_count(parley_net(sock_net(sk)), PARLEY_COUNT_PAGES,
+			     pages);
+	if (parley_local_check_end(sk, ring))
+		parley_local_poke(peer, POLL_IN);
+	else if (n > 0)
+		peer->sk_data_ready(peer);
+	return n;
+}
+
+/*
+ * Space has come: wake the peer's writers, if they said that they want it.
+ * Pairs with parley_local_sendable(), which says so before it looks again.
+ */
+static void parley_local_write_space(struct sock *sk)
+{
+	struct sock *peer = parley_sk(sk)->peer;
+	struct parley_ring *ring = &parley_sk(sk)->rx;
+
+	smp_mb(); /* the tail, then want: pairs with parley_local_sendable() */
+	if (!READ_ONCE(ring->want) ||
+	    !parley_ring_writable(ring, parley_local_limit(peer, sk)))
+		return;
+	WRITE_ONCE(ring->want, 0);
+	peer->sk_write_space(peer);
+}
+
+static long parley_local_recv(struct sock *sk, struct iov_iter *to, size_t len,
+			      int flags)
+{
+	struct parley_ring *ring = &parley_sk(sk)->rx;
+	unsigned int pages = 0;
+	long n;
+
+	if (mutex_lock_interruptible(&ring->rlock))
+		return -ERESTARTSYS;
+	if ((flags & MSG_PEEK) && (flags & MSG_TRUNC))
+		n = min_t(unsigned long, parley_ring_used(ring), len);
+	else if (flags & MSG_PEEK)
+		n = parley_ring_peek(ring, to, len);
+	else if (flags & MSG_TRUNC)
+		n = parley_ring_skip(ring, len, &pages);
+	else
+		n = parley_ring_read(ring, to, len, &pages);
+	mutex_unlock(&ring->rlock);
+	parley_local_free_pages(sk, pages);
+	if (n > 0 && !(flags & MSG_PEEK))
+		parley_local_write_space(sk);
+	return n;
+}
+
+static bool parley_local_ended(struct sock *sk)
+{
+	struct parley_ring *ring = &parley_sk(sk)->rx;
+
+	/* Pairs with parley_ring_finish(): the last bytes are there. */
+	return smp_load_acquire(&ring->wdone) == PARLEY_RING_CLOSED ||
+	       READ_ONCE(ring->rdone);
+}
+
+static bool parley_local_cut(struct sock *sk)
+{
+	struct parley_ring *ring = &parley_sk(parley_sk(sk)->peer)->rx;
+
+	return READ_ONCE(ring->rdone) || READ_ONCE(ring->wdone);
+}
+
+static bool parley_local_sendable(struct sock *sk)
+{
+	struct sock *peer = parley_sk(sk)->peer;
+	struct parley_ring *ring = &parley_sk(peer)->rx;
+	unsigned long limit = parley_local_limit(sk, peer);
+
+	if (parley_ring_writable(ring, limit) || parley_local_cut(sk))
+		return true;
+	WRITE_ONCE(ring->want, 1);
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	smp_mb(); /* pairs with parley_local_write_space() */
+	return parley_ring_writable(ring, limit) || parley_local_cut(sk);
+}
+
+/*
+ * With SO_RCVLOWAT a reader waits for more, but not for what the writer has
+ * been told that there is no space for.
+ */
+static bool parley_local_readable(struct sock *sk, size_t target)
+{
+	struct parley_ring *ring = &parley_sk(sk)->rx;
+	struct sock *peer = parley_sk(sk)->peer;
+	unsigned long used;
+
+	if (parley_local_ended(sk))
+		return true;
+	used = parley_ring_used(ring);
+	return used && (used >= target || READ_ONCE(ring->want) ||
+			!parley_ring_writable(ring,
+					      parley_local_limit(peer, sk)));
+}
+
+static unsigned long parley_local_unread(struct sock *sk)
+{
+	return parley_ring_used(&parley_sk(sk)->rx);
+}
+
+static unsigned long parley_local_unsent(struct sock *sk)
+{
+	return parley_ring_used(&parley_sk(parley_sk(sk)->peer)->rx);
+}
+
+static void parley_local_shutdown(struct sock *sk, int how)
+{
+	struct sock *peer = parley_sk(sk)->peer;
+	struct parley_ring *tx = &parley_sk(peer)->rx;
+
+	/* Whoever writes at this moment still gets its bytes in. */
+	if (how & SEND_SHUTDOWN && !READ_ONCE(tx->wdone)) {
+		WRITE_ONCE(tx->wdone, PARLEY_RING_CLOSING);
+		parley_local_check_end(sk, tx);
+	}
+	if (how & RCV_SHUTDOWN)
+		WRITE_ONCE(parley_sk(sk)->rx.rdone, 1);
+	/* The barriers are in the wake-ups. */
+	sk->sk_state_change(sk);
+	parley_local_poke(peer, how == SHUTDOWN_MASK ? POLL_HUP : POLL_IN);
+}
+
+static void parley_local_close(struct sock *sk)
+{
+	struct parley_ring *ring = &parley_sk(sk)->rx;
+	struct sock *peer = parley_sk(sk)->peer;
+
+	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime) {
+		/* Pairs with parley_recv_more(): all bytes are there. */
+		smp_store_release(&peer->sk_err, ECONNRESET);
+		sk_error_report(peer);
+	}
+	WRITE_ONCE(ring->rdone, 1);
+	WRITE_ONCE(ring->dead, 1);
+	parley_local_check_end(peer, ring);
+	/* Nobody writes any more. The error comes before the end. */
+	smp_store_release(&parley_sk(peer)->rx.wdone, PARLEY_RING_CLOSED);
+	parley_local_poke(peer, POLL_HUP);
+	sock_put(peer); /* hold in parley_backlog_establish(), or _join() */
+}
+
+/**
+ * parley_local_join - two new sockets become each other's peers
+ * @a: a socket that nobody else knows
+ * @b: another one
+ *
+ * Context: process.
+ */
+void parley_local_join(struct sock *a, struct sock *b)
+{
+	sock_hold(a); /* put in parley_local_close() */
+	sock_hold(b); /* put in parley_local_close() */
+	parley_sk(a)->peer = b;
+	parley_sk(b)->peer = a;
+	parley_sk(a)->ops = &parley_local;
+	parley_sk(b)->ops = &parley_local;
+}
+
+const struct parley_transport parley_local = {
+	.deliver	= parley_local_deliver,
+	.answer		= parley_local_answer,
+	.send		= parley_local_send,
+	.recv		= parley_local_recv,
+	.sendable	= parley_local_sendable,
+	.readable	= parley_local_readable,
+	.ended		= parley_local_ended,
+	.cut		= parley_local_cut,
+	.unread		= parley_local_unread,
+	.unsent		= parley_local_unsent,
+	.shutdown	= parley_local_shutdown,
+	.close		= parley_local_close,
+};
