@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0
+# What people type.  "make help" lists it; kbuild reads Kbuild, not this file.
+
+# The kernel that "make" builds for: the running one, or KDIR's.
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+# Where "make install" puts things; the module goes where depmod looks.
+DESTDIR ?=
+PREFIX ?= /usr/local
+
+# The tests: KERNEL=6.1 and TEST=accept or TEST=accept.case narrow them.
+KERNEL ?=
+TEST ?=
+export TEST V
+
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+VM := selftests/vm
+TOOLS := $(patsubst %/Makefile,%,$(wildcard tools/*/Makefile))
+BUILD := build/host
+
+all: module tools
+
+module:
+	@test -d "$(KDIR)" || { \
+		echo "No kernel headers in $(KDIR): install linux-headers-$$(uname -r) or set KDIR=" >&2; \
+		exit 1; }
+	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" modules
+
+tools: $(TOOLS:%=%.build)
+
+%.build:
+	@mkdir -p $(BUILD)/$*
+	$(MAKE) -C $* O="$(CURDIR)/$(BUILD)/$*"
+
+install: module tools $(TOOLS:%=%.install)
+	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" \
+		$(if $(DESTDIR),INSTALL_MOD_PATH="$(DESTDIR)") modules_install
+	install -D -m 644 include/uapi/linux/parley.h \
+		"$(DESTDIR)$(PREFIX)/include/linux/parley.h"
+	for page in $(wildcard Documentation/man/*.[1-9]); do \
+		install -D -m 644 $$page \
+			"$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}" || exit 1; \
+	done
+
+%.install: %.build
+	$(MAKE) -C $* O="$(CURDIR)/$(BUILD)/$*" DESTDIR="$(DESTDIR)" \
+		PREFIX="$(PREFIX)" install
+
+dkms:
+	@command -v dkms >/dev/null || { echo "dkms is not installed" >&2; exit 1; }
+	rm -rf /usr/src/parley-$(VERSION)
+	mkdir -p /usr/src/parley-$(VERSION)
+	cp -r Kbuild Makefile dkms.conf include net /usr/src/parley-$(VERSION)
+	find /usr/src/parley-$(VERSION) -type f \( -name '*.o' -o -name '*.ko' \
+		-o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \) -delete
+	if [ -n "$$(dkms status parley/$(VERSION))" ]; then \
+		dkms remove -m parley -v $(VERSION) --all; \
+	fi
+	dkms install -m parley -v $(VERSION)
+
+demo:
+	@$(VM)/run.sh demo $(KERNEL)
+
+check:
+	@$(VM)/selftest.sh
+	@$(VM)/run.sh test $(KERNEL)
+
+check-debug:
+	@$(VM)/run.sh test debug
+
+shell:
+	@$(VM)/run.sh shell $(KERNEL)
+
+lint:
+	@$(VM)/lint.sh $(KERNEL)
+
+refresh:
+	@$(VM)/cache.sh refresh
+
+clean-cache:
+	@$(VM)/cache.sh clean
+
+clean:
+	rm -rf build
+	@if [ -d "$(KDIR)" ]; then \
+		$(MAKE) -C "$(KDIR)" M="$(CURDIR)" clean; \
+	fi
+
+help:
+	@echo "make               the module for the running kernel (KDIR=) and the tools"
+	@echo "make install       both, the UAPI header and the man pages (DESTDIR=, PREFIX=)"
+	@echo "make dkms          the module through dkms"
+	@echo "make demo          a VM in which calls are accepted, refused, timed out"
+	@echo "make check         the tests in a VM on every stock kernel (KERNEL=, TEST=, V=1)"
+	@echo "make check-debug   the same and KUnit, with KASAN, lockdep, kmemleak (TEST=)"
+	@echo "make lint          checkpatch, sparse, W=1, kernel-doc, shellcheck, UAPI checks"
+	@echo "make shell         a prompt in the VM (KERNEL=)"
+	@echo "make refresh       look for newer kernels; otherwise the cache is used as it is"
+	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
+
+.PHONY: all module tools install dkms demo check check-debug shell lint refresh
+.PHONY: clean clean-cache help

@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# The VM's root: busybox, the module, the programs and /init, as one archive.
+#
+# Sourced after the scripts that make those.
+
+BUSYBOX=$CACHE/busybox/busybox
+
+use_busybox() {
+	cache_entry busybox fetch_busybox
+}
+
+# fetch_busybox DIR: a cache_entry builder.
+fetch_busybox() {
+	apt_root bookworm
+	log "fetching busybox"
+	apt_unpack bookworm "$1/package" busybox-static
+	# Below /usr or not: that depends on the release.
+	find "$1/package" -type f -name busybox -path '*/bin/*' \
+		-exec mv {} "$1/busybox" \;
+	rm -rf "$1/package"
+	apt_version bookworm busybox-static >"$1/.version"
+}
+
+# make_initramfs ARCHIVE CONFIG LIST: for the kernel in use.  CONFIG is what
+# /init reads, LIST the programs to run ("NAME LIMIT ARGUMENTS" a line).
+make_initramfs() {
+	local archive=$1 config=$2 list=$3 root name rest
+
+	root=$(mktemp -d "$BUILD/.root.XXXXXX")
+	# It becomes "/", which users other than root have to pass, too.
+	chmod 755 "$root"
+	mkdir -p "$root"/{bin,dev,etc,lib,modules,proc,root,sys,tests,tmp}
+	cp "$BUSYBOX" "$root/bin/busybox"
+	cp "$VM_DIR/init" "$root/init"
+	chmod 755 "$root/init"
+	cp "$config" "$root/vm.conf"
+	grep -Ev '^(#|$)' "$VM_DIR/splats" >"$root/splats"
+	printf 'root:x:0:0:root:/root:/bin/sh\n' >"$root/etc/passwd"
+	printf 'nobody:x:65534:65534:nobody:/:/bin/sh\n' >>"$root/etc/passwd"
+	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+	chmod 1777 "$root/tmp"
+
+	# Without debugging information the module loads fast; BTF stays.
+	if [ -n "${MODULE_KO:-}" ]; then
+		strip -g -o "$root/modules/parley.ko" "$MODULE_KO"
+	fi
+	if [ -n "${KUNIT_KO:-}" ]; then
+		strip -g -o "$root/modules/parley_kunit.ko" "$KUNIT_KO"
+	fi
+	if [ -n "$K_MODULES" ]; then
+		cp "$K_MODULES"/* "$root/modules/"
+	fi
+	cp "$list" "$root/tests/list"
+	while read -r name rest; do
+		strip -o "$root/tests/$name" "$TEST_BIN/$name"
+	done <"$list"
+	if [ -n "${TOOL_BIN:-}" ] && [ -d "$TOOL_BIN" ]; then
+		find "$TOOL_BIN" -mindepth 2 -maxdepth 2 -type f -perm -100 \
+			-exec cp {} "$root/bin/" \;
+	fi
+	if [ -f "$VM_DIR/demo.sh" ]; then
+		install -m 755 "$VM_DIR/demo.sh" "$root/demo"
+	fi
+	# Not compressed: the guest would spend longer than QEMU on loading it.
+	(cd "$root" && find . | LC_ALL=C sort |
+		"$BUSYBOX" cpio -o -H newc -R 0:0 2>/dev/null) >"$archive"
+	rm -rf "$root"
+}

@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# Starts QEMU: which accelerator, which serial port is what, and the watchdogs.
+#
+# Sourced after lib.sh.  A run leaves console (ttyS0) and result (ttyS1) in its
+# directory.  The result file says "incomplete" before the VM starts, and only
+# a VM that came to its end makes it say something else.
+
+# How the command line deserves its words:
+#  panic=-1 oops=panic with -no-reboot: a dying kernel ends QEMU at once;
+#  panic_on_warn=0: a warning is a failure, but the others are wanted too;
+#  the stall, lockup and workqueue watchdogs: on a loaded host an emulated
+#  processor may stand still for longer than their defaults allow;
+#  printk.devkmsg=on: /init's marks must not be rate-limited away.
+COMMAND_LINE=("console=ttyS0,115200" panic=-1 oops=panic panic_on_warn=0
+	printk.devkmsg=on log_buf_len=4M rdinit=/init
+	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300
+	rcupdate.rcu_exp_cpu_stall_timeout=300000
+	workqueue.watchdog_thresh=0 kmemleak=on)
+
+# accelerator: sets ACCEL.  KVM is used where the processor has it and a probe
+# really boots; nested set-ups often have the one without the other.
+accelerator() {
+	local probe=$CACHE/kvm-probe boot_id
+
+	ACCEL=(-accel "tcg,thread=multi")
+	grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo || return 0
+	[ -r /dev/kvm ] && [ -w /dev/kvm ] || return 0
+	boot_id=$(cat /proc/sys/kernel/random/boot_id)
+	if [ "$(cut -d' ' -f1 "$probe" 2>/dev/null)" != "$boot_id" ]; then
+		probe_kvm "$boot_id" >"$probe.$$"
+		mv "$probe.$$" "$probe"
+	fi
+	if grep -q yes "$probe"; then
+		ACCEL=(-accel kvm)
+	fi
+}
+
+# probe_kvm BOOT-ID: boots the kernel in use with KVM as far as /init.
+probe_kvm() {
+	local dir answer=no
+
+	dir=$(mktemp -d "$BUILD/.probe.XXXXXX")
+	ACCEL=(-accel kvm)
+	echo MODE=probe >"$dir/vm.conf"
+	: >"$dir/list"
+	MODULE_KO='' KUNIT_KO='' TOOL_BIN='' \
+		make_initramfs "$dir/initramfs" "$dir/vm.conf" "$dir/list"
+	boot "$dir" 30 </dev/null >/dev/null 2>&1
+	if [ "$(tail -n 1 "$dir/result")" = "$FINAL" ]; then
+		answer=yes
+	fi
+	rm -rf "$dir"
+	ACCEL=(-accel "tcg,thread=multi")
+	echo "$1 $answer"
+}
+
+# boot DIR SECONDS [QEMU-ARG...]: runs the VM to its end; never fails itself,
+# the result file does.  SECONDS 0 means no limit.
+boot() {
+	local dir=$1 seconds=$2 memory=1G
+
+	shift 2
+	[ "$K_NAME" != debug ] || memory=3G
+	echo "parley-vm: incomplete" >"$dir/result"
+	: >"$dir/console"
+	timeout --foreground -k 10 "$seconds" qemu-system-x86_64 \
+		-nodefaults -no-user-config -display none -no-reboot \
+		"${ACCEL[@]}" -cpu max -smp 2 -m "$memory" \
+		-chardev file,id=console,path="$dir/console" \
+		-serial chardev:console \
+		-chardev file,id=result,path="$dir/result",append=on \
+		-serial chardev:result \
+		"$@" \
+		-kernel "$K_IMAGE" -initrd "$dir/initramfs" \
+		-append "${COMMAND_LINE[*]}" || true
+}
+
+# boot_watched DIR SECONDS SILENCE: for tests.  Shows each top-level result as
+# it comes, and ends a VM that reports nothing for SILENCE seconds.
+boot_watched() {
+	local dir=$1 seconds=$2 silence=$3 pid tail lines line rc since
+
+	accelerator
+	echo "parley-vm: incomplete" >"$dir/result"
+	# tail wakes up when the file grows; it is ended when QEMU has.
+	exec {lines}< <(exec tail -q -n +1 -f "$dir/result" 2>/dev/null)
+	tail=$!
+	(
+		boot "$dir" "$seconds" </dev/null 2>"$dir/qemu.log"
+		kill "$tail" 2>/dev/null || true
+	) &
+	pid=$!
+	# shellcheck disable=SC2064
+	trap "pkill -TERM -P $pid; exit 130" INT TERM
+	since=$SECONDS
+	while true; do
+		rc=0
+		IFS= read -r -t "$silence" -u "$lines" line || rc=$?
+		if [ $rc -gt 128 ]; then
+			log "$K_NAME: nothing reported for $silence seconds"
+			pkill -TERM -P "$pid" || true
+			break
+		fi
+		[ $rc -eq 0 ] || break
+		line=${line%$'\r'}
+		case $line in
+		"ok "* | "not ok "*)
+			log "$K_NAME: $line ($((SECONDS - since)) s)"
+			since=$SECONDS
+			;;
+		"$FINAL") break ;;
+		esac
+	done
+	wait "$pid" || true
+	exec {lines}<&-
+	trap - INT TERM
+	cat "$dir/qemu.log" >&2
+}
+
+# boot_terminal DIR SECONDS: the VM's ttyS2 is this terminal.
+boot_terminal() {
+	accelerator
+	boot "$1" "$2" -chardev stdio,id=terminal,signal=off \
+		-serial chardev:terminal
+}

@@ -1,0 +1,230 @@
+#!/bin/bash
+# Boots a VM for a kernel and does something in it.
+#
+#	run.sh test [KERNEL...]		the tests, KERNELs or all stock ones
+#	run.sh demo			the demonstration, on 6.12
+#	run.sh shell [KERNEL]		a prompt in the VM
+#
+# TEST=name[.case][,...] narrows what "test" runs; kunit is a name on debug.
+# V=1 names what passed.
+# PARLEY_LIMIT=seconds goes for every program, on a slow machine say.
+# PARLEY_SUMMARY names a file that gets this step's totals added.
+
+# shellcheck source-path=SCRIPTDIR source=all.sh
+. "$(dirname "${BASH_SOURCE[0]}")/all.sh"
+# shellcheck source=judge.sh
+. "$VM_DIR/judge.sh"
+# shellcheck source=qemu.sh
+. "$VM_DIR/qemu.sh"
+
+# limit_of PROGRAM: its seconds, from the file limits; five times for debug.
+limit_of() {
+	local seconds
+
+	seconds=$(awk -v p="$1" '$1 == p { print $2 }' "$VM_DIR/limits")
+	seconds=${PARLEY_LIMIT:-${seconds:-120}}
+	[ "$K_NAME" != debug ] || seconds=$((seconds * 5))
+	echo "$seconds"
+}
+
+# list_programs: "NAME LIMIT ARGUMENTS" for each program to run, TEST obeyed.
+list_programs() {
+	local program want=${TEST:-} item test arguments
+
+	while read -r program; do
+		if [ -z "$want" ]; then
+			echo "$program $(limit_of "$program")"
+			continue
+		fi
+		for item in ${want//,/ }; do
+			[ "${item%%.*}" = "$program" ] || continue
+			# program, program.test or program.fixture.test; a test
+			# outside fixtures is reported as global.test.
+			arguments=
+			if [ "$item" != "$program" ]; then
+				test=${item#*.}
+				case $test in
+				global.*) arguments=" -f global -t ${test#*.}" ;;
+				*.*) arguments=" -f ${test%%.*} -t ${test##*.}" ;;
+				*) arguments=" -t $test" ;;
+				esac
+			fi
+			echo "$program $(limit_of "$program")$arguments"
+		done
+	done <"$TEST_BIN/programs"
+}
+
+# wanted_programs: the programs that TEST names, one a line; none means all.
+wanted_programs() {
+	local item
+
+	for item in ${TEST:+${TEST//,/ }}; do
+		echo "${item%%.*}"
+	done
+}
+
+# kunit_suites: the names of the suites in the KUnit sources.
+kunit_suites() {
+	[ -n "$KUNIT_KO" ] || return 0
+	find "$TREE/net/parley" -name '*.c' -exec awk '
+		/struct kunit_suite [a-z_0-9]+ = \{/ { on = 1 }
+		on && /\.name *=/ { split($0, q, "\""); print q[2]; on = 0 }
+		' {} + | LC_ALL=C sort
+}
+
+# prepare_test DIR: builds what the run in DIR needs; the rest is apart from
+# other runs in the same tree.
+prepare_test() {
+	local dir=$1 programs suites=() suite name rest
+
+	mapfile -t programs < <(wanted_programs)
+	build_tests "${programs[@]}"
+	build_tools
+	build_module
+	list_programs >"$dir/list"
+	if [ "$K_NAME" = debug ] &&
+		[[ -z ${TEST:-} || ,$TEST, = *,kunit,* ]]; then
+		[ -n "$KUNIT_KO" ] || die "the build made no parley_kunit.ko"
+		mapfile -t suites < <(kunit_suites)
+		[ ${#suites[@]} -gt 0 ] || die "no KUnit suite in net/parley"
+	fi
+	[ -s "$dir/list" ] || [ ${#suites[@]} -gt 0 ] ||
+		die "no test program matches '${TEST:-}'"
+
+	# What the run is held to.
+	{
+		echo "boot test"
+		for suite in "${suites[@]}"; do
+			echo "kunit-$suite program"
+		done
+		while read -r name rest; do
+			echo "$name program"
+		done <"$dir/list"
+		printf '%s test\n' taint rmmod leaks
+	} >"$dir/expected"
+	{
+		echo "MODE=test"
+		echo "PLAN=$(wc -l <"$dir/expected")"
+		echo "KUNIT=${#suites[@]}"
+		echo "KUNIT_SUITES=\"${suites[*]}\""
+		echo "KMEMLEAK=$([ "$K_NAME" = debug ] && echo 1 || echo 0)"
+	} >"$dir/vm.conf"
+	make_initramfs "$dir/initramfs" "$dir/vm.conf" "$dir/list"
+}
+
+# run_one KERNEL TOTALS: what run_test starts for each kernel.
+run_one() {
+	local dir name limit rest silence=0 total=0
+
+	use_kernel "$1"
+	run_dir test
+	dir=$RUN_DIR
+	with_lock "$BUILD_LOCK" prepare_test "$dir"
+	while read -r name limit rest; do
+		total=$((total + limit))
+		[ "$limit" -le "$silence" ] || silence=$limit
+	done <"$dir/list"
+	log "$K_NAME ($K_RELEASE): running $(wc -l <"$dir/list") programs"
+	# Booting, KUnit and the scan for leaks come on top.
+	boot_watched "$dir" "$((total + 600))" "$((silence + 180))"
+	judge "$dir" "$2"
+}
+
+# run_dir MODE: sets RUN_DIR, a directory of this process' own, and lets the
+# link build/KERNEL/MODE lead to it; removes those of processes that are gone.
+run_dir() {
+	local dir
+
+	mkdir -p "$BUILD/$K_NAME"
+	for dir in "$BUILD/$K_NAME/$1".*; do
+		[ ! -d "$dir" ] || [ -d "/proc/${dir##*.}" ] || rm -rf "$dir"
+	done
+	RUN_DIR=$BUILD/$K_NAME/$1.$$
+	mkdir -p "$RUN_DIR"
+	ln -sfn "$1.$$" "$BUILD/$K_NAME/$1"
+}
+
+run_test() {
+	local kernel kernels=("$@") totals passed failed skipped
+
+	need_packages check
+	use_busybox
+	if [ $# -eq 0 ]; then
+		mapfile -t kernels < <(stock_kernels)
+	fi
+	totals=$(mktemp "$BUILD/.totals.XXXXXX")
+	for kernel in "${kernels[@]}"; do
+		# A process of its own: where the module does not even build,
+		# that is this kernel's failure, and the others go on.
+		if ! "$VM_DIR/run.sh" one "$kernel" "$totals.one"; then
+			echo "FAIL $kernel (could not be tested)"
+			echo "0 1 0" >"$totals.one"
+		fi
+		cat "$totals.one" >>"$totals"
+		rm -f "$totals.one"
+	done
+	read -r passed failed skipped < <(awk '
+		{ p += $1; f += $2; s += $3 }
+		END { print p + 0, f + 0, s + 0 }' "$totals")
+	rm -f "$totals"
+	[ -z "${PARLEY_SUMMARY:-}" ] ||
+		echo "$passed $failed $skipped" >>"$PARLEY_SUMMARY"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ]
+}
+
+# prepare_terminal MODE: the VM of "demo" and "shell", for the kernel in use.
+prepare_terminal() {
+	build_tools
+	build_module
+	{
+		echo "MODE=$1"
+		echo "ROWS=$(tput lines 2>/dev/null || echo 24)"
+		echo "COLUMNS=$(tput cols 2>/dev/null || echo 80)"
+	} >"$RUN_DIR/vm.conf"
+	: >"$RUN_DIR/list"
+	if [ "$1" = shell ]; then
+		build_tests
+		sed 's/$/ 0/' "$TEST_BIN/programs" >"$RUN_DIR/list"
+	fi
+	make_initramfs "$RUN_DIR/initramfs" "$RUN_DIR/vm.conf" "$RUN_DIR/list"
+}
+
+run_demo() {
+	need_packages demo
+	use_busybox
+	use_kernel "${1:-6.12}"
+	run_dir demo
+	with_lock "$BUILD_LOCK" prepare_terminal demo
+	log "booting $K_RELEASE"
+	boot_terminal "$RUN_DIR" 300 </dev/null
+	if splats_on_console "$RUN_DIR"; then
+		sed 's/^/     /' "$RUN_DIR/splat" >&2
+		die "the kernel complained"
+	fi
+	if ! grep -q '^demo: exit status 0' "$RUN_DIR/result" ||
+		[ "$(tail -n 1 "$RUN_DIR/result")" != "$FINAL" ]; then
+		tail -n 20 "$RUN_DIR/console" "$RUN_DIR/result" >&2
+		die "the demonstration failed"
+	fi
+}
+
+run_shell() {
+	need_packages check
+	use_busybox
+	use_kernel "${1:-6.12}"
+	run_dir shell
+	with_lock "$BUILD_LOCK" prepare_terminal shell
+	log "booting $K_RELEASE; the tests are in /tests, exit ends the VM"
+	boot_terminal "$RUN_DIR" 0
+}
+
+mode=${1:-}
+[ $# -eq 0 ] || shift
+case $mode in
+test) run_test "$@" ;;
+one) run_one "$@" ;;
+demo) run_demo "$@" ;;
+shell | --shell) run_shell "$@" ;;
+*) die "usage: run.sh test|demo|shell [KERNEL...]" ;;
+esac
