@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of parleyctl share: the table of subcommands, exit codes,
+ * messages, option and address parsing.
+ */
+#ifndef PARLEYCTL_H
+#define PARLEYCTL_H
+
+#include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define __printf(a, b)	__attribute__((__format__(printf, a, b)))
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+};
+
+/**
+ * struct cmd - a subcommand
+ * @name: what the user types
+ * @summary: one line for the list of subcommands
+ * @run: parses argv (argv[0] is "parleyctl NAME") and returns an exit code
+ */
+struct cmd {
+	const char *name;
+	const char *summary;
+	int (*run)(int argc, char **argv);
+};
+
+int cmd_call(int argc, char **argv);
+int cmd_listen(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
+
+/* util.c */
+void set_prefix(const char *prefix);
+void set_quiet(void);
+void say(const char *fmt, ...) __printf(1, 2);
+int failure(const char *fmt, ...) __printf(1, 2);
+void hint(const char *fmt, ...) __printf(1, 2);
+int usage_error(const char *fmt, ...) __printf(1, 2);
+int parse_number(const char *option, const char *text, long max, long *number);
+int open_socket(int flags);
+void say_peer(int fd, const char *what, const struct sockaddr_storage *peer,
+	      const char *more);
+bool in_background(int fd);
+int write_all(int fd, const char *buf, size_t len);
+
+/* addr.c */
+
+/* Room for the longest [address%interface]:port and its NUL. */
+#define ADDR_TEXT	128
+
+int addr_resolve(const char *text, struct addrinfo **list);
+const char *addr_text(const void *addr, char text[static ADDR_TEXT]);
+const char *addr_local(int fd, char text[static ADDR_TEXT]);
+
+#endif /* PARLEYCTL_H */
