@@ -102,7 +102,7 @@ TEST_F(address, names)
 		EXPECT_TRUE(parley_name_is(fd, "0.0.0.0", 0));
 		if (m->source)
 			ASSERT_EQ(0, parley_bind(fd, m->source, SOURCE));
-		ASSERT_EQ(-EINPROGRESS, parley_connect(fd, m->dest, PORT))
+		ASSERT_EQ(-EINPROGRESS, test_connect(fd, m->dest, PORT))
 			TH_LOG("mix %u", i);
 		/* The address is the caller's identity while it waits. */
 		port = parley_port(fd);
@@ -165,7 +165,7 @@ TEST_F(address, not_for_that_listener)
 		ASSERT_EQ(0, listen(l, 5));
 		fd = parley_socket(SOCK_NONBLOCK);
 		EXPECT_EQ(-ECONNREFUSED,
-			  parley_connect(fd, rows[i].dest, PORT))
+			  test_connect(fd, rows[i].dest, PORT))
 			TH_LOG("row %u", i);
 		EXPECT_EQ(PARLEY_REASON_NO_LISTENER, parley_reason(fd));
 		EXPECT_EQ(0, parley_pending(l));
@@ -198,7 +198,7 @@ TEST_F(address, side_by_side)
 		ASSERT_GE(call, 0);
 		for (k = 0; k < 5; k++)
 			EXPECT_EQ(k == i, parley_pending(l[k]));
-		new = parley_accept(l[i], 0);
+		new = test_accept(l[i], 0);
 		ASSERT_GE(new, 0);
 		EXPECT_TRUE(parley_talks(call, new));
 	}
@@ -234,13 +234,13 @@ TEST_F(address, unreachable)
 	ASSERT_GE(l, 0);
 	for (i = 0; i < ARRAY_SIZE(hosts); i++) {
 		fd = parley_socket(i & 1 ? SOCK_NONBLOCK : 0);
-		EXPECT_EQ(-ENETUNREACH, parley_connect(fd, hosts[i], PORT))
+		EXPECT_EQ(-ENETUNREACH, test_connect(fd, hosts[i], PORT))
 			TH_LOG("%s", hosts[i]);
 		EXPECT_EQ(0, parley_so_error(fd));
 		EXPECT_EQ(0, parley_port(fd));
 		ASSERT_EQ(0, parley_nonblock(fd, true));
 		EXPECT_EQ(-EINPROGRESS,
-			  parley_connect(fd, strchr(hosts[i], ':') ?
+			  test_connect(fd, strchr(hosts[i], ':') ?
 					 "::1" : "127.0.0.1", PORT))
 			TH_LOG("%s", hosts[i]);
 		EXPECT_EQ(0, parley_unspec(fd));
@@ -249,9 +249,9 @@ TEST_F(address, unreachable)
 	/* A socket for IPv6 only has no way to IPv4. */
 	fd = parley_socket(SOCK_NONBLOCK);
 	ASSERT_EQ(0, parley_v6only(fd, 1));
-	EXPECT_EQ(-ENETUNREACH, parley_connect(fd, M("127.0.0.1"), PORT));
-	EXPECT_EQ(-EINPROGRESS, parley_connect(fd, "::1", PORT));
-	new = parley_accept(l, 0);
+	EXPECT_EQ(-ENETUNREACH, test_connect(fd, M("127.0.0.1"), PORT));
+	EXPECT_EQ(-EINPROGRESS, test_connect(fd, "::1", PORT));
+	new = test_accept(l, 0);
 	ASSERT_GE(new, 0);
 	EXPECT_TRUE(parley_talks(fd, new));
 	ASSERT_EQ(0, parley_stat(&st));
@@ -269,16 +269,16 @@ TEST_F(address, source_of_the_other_family)
 	fd = parley_bound("::1", SOURCE);
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, parley_nonblock(fd, true));
-	err = parley_connect(fd, M("127.0.0.1"), PORT);
+	err = test_connect(fd, M("127.0.0.1"), PORT);
 	EXPECT_TRUE(err == -EAFNOSUPPORT || err == -EINVAL);
-	EXPECT_EQ(-EINPROGRESS, parley_connect(fd, "::1", PORT));
+	EXPECT_EQ(-EINPROGRESS, test_connect(fd, "::1", PORT));
 	EXPECT_EQ(0, close(fd));
 	fd = parley_bound(M("127.0.0.1"), SOURCE);
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, parley_nonblock(fd, true));
-	err = parley_connect(fd, "::1", PORT);
+	err = test_connect(fd, "::1", PORT);
 	EXPECT_TRUE(err == -EAFNOSUPPORT || err == -EINVAL);
-	EXPECT_EQ(-EINPROGRESS, parley_connect(fd, M("127.0.0.1"), PORT));
+	EXPECT_EQ(-EINPROGRESS, test_connect(fd, M("127.0.0.1"), PORT));
 	EXPECT_EQ(1, parley_pending(l));
 }
 
@@ -352,7 +352,7 @@ TEST_F(ephemeral, exhausted)
 
 	EXPECT_EQ(ALL, fill(self->fd, variant->dest, PORT));
 	fd = parley_socket(SOCK_NONBLOCK);
-	EXPECT_EQ(-EADDRNOTAVAIL, parley_connect(fd, variant->dest, PORT));
+	EXPECT_EQ(-EADDRNOTAVAIL, test_connect(fd, variant->dest, PORT));
 	EXPECT_EQ(0, parley_so_error(fd));
 	EXPECT_EQ(PORTS, parley_pending(self->l[0]));
 	/* The same numbers once more, for calls to somebody else. */
@@ -360,10 +360,10 @@ TEST_F(ephemeral, exhausted)
 	EXPECT_EQ(-EADDRNOTAVAIL, parley_call(variant->dest, PORT + 1));
 	/* Who has a port of its own is not concerned. */
 	ASSERT_EQ(0, parley_bind(fd, variant->dest, SOURCE));
-	EXPECT_EQ(-EINPROGRESS, parley_connect(fd, variant->dest, PORT));
+	EXPECT_EQ(-EINPROGRESS, test_connect(fd, variant->dest, PORT));
 	EXPECT_EQ(0, close(fd));
 	/* Being accepted does not free the port, the end of it does. */
-	new = parley_accept(self->l[0], 0);
+	new = test_accept(self->l[0], 0);
 	ASSERT_GE(new, 0);
 	EXPECT_EQ(-EADDRNOTAVAIL, parley_call(variant->dest, PORT));
 	EXPECT_EQ(0, close(self->fd[0]));
@@ -405,7 +405,7 @@ TEST_F(ephemeral, given_back)
 
 	ASSERT_EQ(0, parley_call_timeout(self->fd[1], 20));
 	ASSERT_EQ(-EINPROGRESS,
-		  parley_connect(self->fd[1], variant->dest, PORT));
+		  test_connect(self->fd[1], variant->dest, PORT));
 	EXPECT_EQ(POLLERR | POLLHUP, parley_wait(self->fd[1], 0));
 	EXPECT_EQ(ETIMEDOUT, parley_so_error(self->fd[1]));
 	fd = parley_call(variant->dest, PORT);
@@ -467,7 +467,7 @@ TEST_F(ephemeral, excludes_bind)
 	fd = parley_bound(variant->other, port);
 	EXPECT_GE(fd, 0);
 	EXPECT_EQ(0, close(fd));
-	new = parley_accept(self->l[0], 0);
+	new = test_accept(self->l[0], 0);
 	ASSERT_GE(new, 0);
 	EXPECT_EQ(-EADDRINUSE, parley_bound(variant->dest, port));
 }
@@ -479,7 +479,7 @@ TEST_F(ephemeral, reuseaddr)
 
 	call = parley_socket(SOCK_NONBLOCK);
 	ASSERT_EQ(0, parley_set_sockopt(call, SOL_SOCKET, SO_REUSEADDR, 1));
-	ASSERT_EQ(-EINPROGRESS, parley_connect(call, variant->dest, PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(call, variant->dest, PORT));
 	port = parley_port(call);
 	fd = parley_socket(0);
 	ASSERT_EQ(0, parley_set_sockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1));
@@ -488,7 +488,7 @@ TEST_F(ephemeral, reuseaddr)
 	ASSERT_EQ(0, parley_unspec(call));
 	ASSERT_EQ(0, parley_bind(fd, variant->dest, LOW));
 	EXPECT_EQ(ALL & ~1u, fill(self->fd, variant->dest, PORT));
-	EXPECT_EQ(-EADDRNOTAVAIL, parley_connect(call, variant->dest, PORT));
+	EXPECT_EQ(-EADDRNOTAVAIL, test_connect(call, variant->dest, PORT));
 }
 
 /* Two calls to different listeners may share a port: both have to end. */

@@ -14,7 +14,7 @@
 static void turn_accept(struct duel *d)
 {
 	race_spin(d->balance.second);
-	d->fd = parley_accept(d->listener, 0);
+	d->fd = test_accept(d->listener, 0);
 }
 
 /* Is @fd the end of a connection whose other end was closed? */
@@ -202,7 +202,7 @@ static void turn_accept_batch(struct duel *d)
 
 	while ((long long)(parley_now_ns() - batch.begun) < batch.patience)
 		;
-	while ((fd = parley_accept(d->listener, 0)) >= 0) {
+	while ((fd = test_accept(d->listener, 0)) >= 0) {
 		if (batch.taken == BATCH) {
 			close(fd);
 			fd = -E2BIG;
@@ -236,7 +236,7 @@ static bool batch_call(int n)
 	int err;
 
 	batch.fd[n] = parley_socket(SOCK_NONBLOCK);
-	err = parley_connect(batch.fd[n], "127.0.0.1", PORT);
+	err = test_connect(batch.fd[n], "127.0.0.1", PORT);
 	batch.over[n] = err == -ETIMEDOUT;
 	/* The name goes with the call: now, or it is too late. */
 	return (err == -EINPROGRESS || batch.over[n]) &&

@@ -73,9 +73,9 @@ TEST_F(epoll, listener_level)
 	ASSERT_LE(0, fd[1]);
 	EXPECT_EQ(EPOLLIN, next(self->epoll, NULL, 0));
 	EXPECT_EQ(EPOLLIN, next(self->epoll, NULL, 0));
-	ASSERT_LE(0, parley_accept(self->listener, 0));
+	ASSERT_LE(0, test_accept(self->listener, 0));
 	EXPECT_EQ(EPOLLIN, next(self->epoll, NULL, 0));
-	ASSERT_LE(0, parley_accept(self->listener, 0));
+	ASSERT_LE(0, test_accept(self->listener, 0));
 	EXPECT_EQ(0, next(self->epoll, NULL, 0));
 }
 
@@ -94,10 +94,10 @@ TEST_F(epoll, listener_edge)
 	ASSERT_LE(0, fd[1]);
 	EXPECT_EQ(EPOLLIN, next(self->epoll, NULL, 0));
 	EXPECT_EQ(0, next(self->epoll, NULL, 0));
-	ASSERT_LE(0, parley_accept(self->listener, 0));
+	ASSERT_LE(0, test_accept(self->listener, 0));
 	EXPECT_EQ(0, next(self->epoll, NULL, 0));
-	ASSERT_LE(0, parley_accept(self->listener, 0));
-	EXPECT_EQ(-EAGAIN, parley_accept(self->listener, 0));
+	ASSERT_LE(0, test_accept(self->listener, 0));
+	EXPECT_EQ(-EAGAIN, test_accept(self->listener, 0));
 	fd[2] = parley_call("127.0.0.1", PORT);
 	ASSERT_LE(0, fd[2]);
 	EXPECT_EQ(EPOLLIN, next(self->epoll, NULL, 0));
@@ -150,7 +150,7 @@ FIXTURE_SETUP(caller)
 			   EPOLLIN | EPOLLOUT | variant->mode));
 	/* That it hangs in the air is an event; then it may call. */
 	ASSERT_EQ(EPOLLHUP, next(self->epoll, NULL, 0));
-	ASSERT_EQ(-EINPROGRESS, parley_connect(self->fd, "127.0.0.1", PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(self->fd, "127.0.0.1", PORT));
 	if (variant->mode & EPOLLONESHOT)
 		ASSERT_EQ(0, watch(self->epoll, EPOLL_CTL_MOD, self->fd,
 				   EPOLLIN | EPOLLOUT | EPOLLONESHOT));
@@ -164,7 +164,7 @@ FIXTURE_TEARDOWN(caller)
 
 TEST_F(caller, accepted)
 {
-	int got = parley_accept(self->listener, 0);
+	int got = test_accept(self->listener, 0);
 
 	ASSERT_LE(0, got);
 	EXPECT_EQ(EPOLLOUT, next(self->epoll, NULL, PARLEY_BOUND_MS));
@@ -192,7 +192,7 @@ TEST_F(caller, times_out)
 	ASSERT_EQ(0, parley_unspec(self->fd));
 	ASSERT_EQ(0, watch(self->epoll, EPOLL_CTL_DEL, self->fd, 0));
 	ASSERT_EQ(0, parley_call_timeout(fd, 50));
-	ASSERT_EQ(-EINPROGRESS, parley_connect(fd, "127.0.0.1", PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(fd, "127.0.0.1", PORT));
 	ASSERT_EQ(0, watch(self->epoll, EPOLL_CTL_ADD, fd,
 			   EPOLLIN | EPOLLOUT | variant->mode));
 	events = next(self->epoll, &got, PARLEY_BOUND_MS);
@@ -210,12 +210,12 @@ TEST_F(caller, calls_again)
 	EXPECT_EQ(FAILED, next(self->epoll, NULL, PARLEY_BOUND_MS) & FAILED);
 	ASSERT_EQ(ECONNREFUSED, parley_so_error(self->fd));
 	ASSERT_EQ(0, listen(self->listener, 1));
-	ASSERT_EQ(-EINPROGRESS, parley_connect(self->fd, "127.0.0.1", PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(self->fd, "127.0.0.1", PORT));
 	if (variant->mode & EPOLLONESHOT)
 		ASSERT_EQ(0, watch(self->epoll, EPOLL_CTL_MOD, self->fd,
 				   EPOLLIN | EPOLLOUT | EPOLLONESHOT));
 	EXPECT_EQ(0, next(self->epoll, NULL, 0));
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	EXPECT_EQ(EPOLLOUT, next(self->epoll, NULL, PARLEY_BOUND_MS));
 	EXPECT_TRUE(parley_talks(self->fd, got));
@@ -310,7 +310,7 @@ TEST_F(epoll, exclusive_processes)
 			if (next(epoll, NULL, -1) & EPOLLHUP)
 				_exit(code);
 			code++;
-			fd = parley_accept(self->listener, 0);
+			fd = test_accept(self->listener, 0);
 			if (fd >= 0) {
 				code += 10;
 				close(fd);
@@ -352,7 +352,7 @@ static int server_loop(int listener, int epoll)
 		if (events <= 0)
 			return 2;
 		if (fd == listener) {
-			fd = parley_accept(listener, SOCK_NONBLOCK);
+			fd = test_accept(listener, SOCK_NONBLOCK);
 			if (fd < 0 || watch(epoll, EPOLL_CTL_ADD, fd,
 					    EPOLLIN | EPOLLRDHUP))
 				return 3;
@@ -384,7 +384,7 @@ TEST_F(epoll, loops)
 		fd = parley_socket(SOCK_NONBLOCK);
 		ASSERT_LE(0, fd);
 		/* The server may be quicker than connect(). */
-		err = parley_connect(fd, "127.0.0.1", PORT);
+		err = test_connect(fd, "127.0.0.1", PORT);
 		ASSERT_TRUE(!err || err == -EINPROGRESS);
 		ASSERT_EQ(0, watch(self->epoll, EPOLL_CTL_ADD, fd, EPOLLOUT));
 	}

@@ -85,10 +85,10 @@ static int make(struct subject *self, const char *host, enum state state)
 	if (!err && state == LISTENING)
 		err = listen(self->fd, 5);
 	if (state == CALLING)
-		err = parley_connect(self->fd, host, PORT) != -EINPROGRESS;
+		err = test_connect(self->fd, host, PORT) != -EINPROGRESS;
 	if (state == FAILED) {
 		tmp = parley_listener(host, PORT + 2, 1);
-		err = parley_connect(self->fd, host, PORT + 2) != -EINPROGRESS;
+		err = test_connect(self->fd, host, PORT + 2) != -EINPROGRESS;
 		close(tmp);
 	}
 	return err;
@@ -117,7 +117,7 @@ static bool intact(struct subject *self, const char *host,
 		    parley_limit(self->fd) != 5 || parley_pending(self->fd))
 			return false;
 		call = parley_call(host, SUBJECT);
-		new = parley_accept(self->fd, 0);
+		new = test_accept(self->fd, 0);
 		ok = call >= 0 && new >= 0 && parley_talks(call, new);
 		close(call);
 		close(new);
@@ -126,14 +126,14 @@ static bool intact(struct subject *self, const char *host,
 		if (parley_revents(self->fd, 0) != (POLLERR | POLLHUP) ||
 		    parley_so_error(self->fd) != ECONNREFUSED ||
 		    parley_reason(self->fd) != PARLEY_REASON_LISTENER_CLOSED ||
-		    parley_connect(self->fd, host, PORT) != -EINPROGRESS)
+		    test_connect(self->fd, host, PORT) != -EINPROGRESS)
 			return false;
 		__attribute__((fallthrough));
 	case CALLING:
 		if (parley_pending(self->l) != 1 ||
 		    parley_revents(self->fd, POLLIN | POLLOUT))
 			return false;
-		self->peer = parley_accept(self->l, 0);
+		self->peer = test_accept(self->l, 0);
 		__attribute__((fallthrough));
 	default:
 		return self->peer >= 0 && parley_talks(self->fd, self->peer);

@@ -366,7 +366,7 @@ int parley_listener(const char *host, int port, int backlog)
 	return err;
 }
 
-int parley_connect(int fd, const char *host, int port)
+int test_connect(int fd, const char *host, int port)
 {
 	struct parley_addr a;
 	int err = parley_addr(&a, host, port);
@@ -390,7 +390,7 @@ int parley_call(const char *host, int port)
 	fd = parley_socket(SOCK_NONBLOCK);
 	if (fd < 0)
 		return fd;
-	err = parley_connect(fd, host, port);
+	err = test_connect(fd, host, port);
 	/* It is 0 when a server that was waiting has been quicker. */
 	if (!err || err == -EINPROGRESS)
 		return fd;
@@ -413,13 +413,13 @@ int parley_pair(int listener, int fd[2])
 		return -EBADMSG;
 	if (errno != EINPROGRESS)
 		return -errno;
-	fd[1] = parley_accept(listener, 0);
+	fd[1] = test_accept(listener, 0);
 	if (fd[1] < 0)
 		return fd[1];
 	return parley_nonblock(fd[0], false);
 }
 
-int parley_accept(int fd, int flags)
+int test_accept(int fd, int flags)
 {
 	int new = accept4(fd, NULL, NULL, flags);
 

@@ -102,13 +102,13 @@ int parley_socket(int flags);
 int parley_bind(int fd, const char *host, int port);
 int parley_bound(const char *host, int port);
 int parley_listener(const char *host, int port, int backlog);
-int parley_connect(int fd, const char *host, int port);
+int test_connect(int fd, const char *host, int port);
 int parley_unspec(int fd);
 /* a new non-blocking socket whose call is pending, or accepted already */
 int parley_call(const char *host, int port);
 /* a connection: @fd[0] called, @fd[1] was accepted by @listener */
 int parley_pair(int listener, int fd[2]);
-int parley_accept(int fd, int flags);
+int test_accept(int fd, int flags);
 int parley_nonblock(int fd, bool on);
 int parley_v6only(int fd, int on);
 int parley_timeo(int fd, int optname, long ms);

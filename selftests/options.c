@@ -70,7 +70,7 @@ TEST_F(options, connect_timeout)
 	EXPECT_EQ(0, parley_call_timeout(fd, 88888));
 
 	/* Not once the call is under way, and again when it is over. */
-	ASSERT_EQ(-EINPROGRESS, parley_connect(fd, variant->dest, PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(fd, variant->dest, PORT));
 	EXPECT_EQ(-EINVAL, parley_call_timeout(fd, 1));
 	EXPECT_EQ(88888, get_timeout(fd));
 	ASSERT_EQ(0, parley_unspec(fd));
@@ -94,7 +94,7 @@ TEST_F(options, refusal)
 	EXPECT_EQ(0U, r.code);
 	EXPECT_EQ(0U, r.retry_after_ms);
 	EXPECT_EQ(0U, r.data_len);
-	EXPECT_EQ(-ECONNREFUSED, parley_connect(fd, variant->dest, PORT + 1));
+	EXPECT_EQ(-ECONNREFUSED, test_connect(fd, variant->dest, PORT + 1));
 	ASSERT_EQ(0, parley_refusal(fd, &r));
 	EXPECT_EQ(PARLEY_REASON_NO_LISTENER, (int)r.reason);
 	EXPECT_EQ(0U, r.code);
@@ -102,7 +102,7 @@ TEST_F(options, refusal)
 	EXPECT_EQ(0U, r.data_len);
 	/* Reading it does not use it up. */
 	EXPECT_EQ(PARLEY_REASON_NO_LISTENER, parley_reason(fd));
-	ASSERT_EQ(-EINPROGRESS, parley_connect(fd, variant->dest, PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(fd, variant->dest, PORT));
 	EXPECT_EQ(PARLEY_REASON_NONE, parley_reason(fd));
 	EXPECT_EQ(0, parley_unspec(fd));
 	/* Who has withdrawn was not refused. */
@@ -114,9 +114,9 @@ TEST_F(options, refusal_is_of_the_last_connect)
 {
 	int fd = parley_socket(SOCK_NONBLOCK);
 
-	EXPECT_EQ(-ECONNREFUSED, parley_connect(fd, variant->dest, PORT + 1));
+	EXPECT_EQ(-ECONNREFUSED, test_connect(fd, variant->dest, PORT + 1));
 	EXPECT_EQ(PARLEY_REASON_NO_LISTENER, parley_reason(fd));
-	EXPECT_EQ(-ENETUNREACH, parley_connect(fd, variant->dest[0] == '1' ?
+	EXPECT_EQ(-ENETUNREACH, test_connect(fd, variant->dest[0] == '1' ?
 					       "192.0.2.1" : "2001:db8::1",
 					       PORT));
 	EXPECT_EQ(PARLEY_REASON_NONE, parley_reason(fd));
@@ -160,7 +160,7 @@ TEST_F(options, lengths)
 		if (opts[k].name == PARLEY_REFUSAL) {
 			fd = parley_socket(0);
 			EXPECT_EQ(-ECONNREFUSED,
-				  parley_connect(fd, variant->dest, 1));
+				  test_connect(fd, variant->dest, 1));
 		}
 		len = sizeof(full);
 		ASSERT_EQ(0, getsockopt(fd, SOL_PARLEY, opts[k].name, full,
@@ -258,7 +258,7 @@ TEST_F(options, inherited)
 	EXPECT_EQ(0, setsockopt(self->l, SOL_SOCKET, SO_SNDTIMEO, &tv,
 				sizeof(tv)));
 
-	new = parley_accept(self->l, 0);
+	new = test_accept(self->l, 0);
 	ASSERT_GE(new, 0);
 	for (i = 0; i < ARRAY_SIZE(inherited); i++) {
 		old = parley_sockopt(self->l, SOL_SOCKET, inherited[i].opt);
@@ -294,7 +294,7 @@ TEST_F(options, inherited_v6only)
 		ASSERT_EQ(0, parley_bind(l, "::", PORT + 1));
 		ASSERT_EQ(0, listen(l, 1));
 		ASSERT_GE(parley_call("::1", PORT + 1), 0);
-		new = parley_accept(l, 0);
+		new = test_accept(l, 0);
 		ASSERT_GE(new, 0);
 		EXPECT_EQ(i, parley_sockopt(new, IPPROTO_IPV6, IPV6_V6ONLY));
 		ASSERT_EQ(0, close(l));
@@ -356,7 +356,7 @@ TEST_F(options, peercred)
 	/* Wait for the second change, then decide. */
 	ASSERT_EQ(POLLIN, parley_wait(l, POLLIN));
 	ASSERT_EQ(0, parley_blocked(pid, SYS_poll));
-	new = parley_accept(l, 0);
+	new = test_accept(l, 0);
 	ASSERT_GE(new, 0);
 	EXPECT_TRUE(cred_is(new, pid, 1001, 1002));
 	EXPECT_EQ(0, parley_gate_open(&gate));
@@ -389,7 +389,7 @@ TEST_F(options, socketpair)
 	EXPECT_TRUE(parley_peer_is(fd[1], "0.0.0.0", 0));
 	EXPECT_TRUE(cred_is(fd[0], getpid(), 0, 0));
 	EXPECT_TRUE(cred_is(fd[1], getpid(), 0, 0));
-	EXPECT_EQ(-EISCONN, parley_connect(fd[0], variant->dest, PORT));
+	EXPECT_EQ(-EISCONN, test_connect(fd[0], variant->dest, PORT));
 	EXPECT_EQ(0, parley_pending(self->l));
 }
 

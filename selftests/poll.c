@@ -104,13 +104,13 @@ TEST_F(poll, listener)
 	EXPECT_EQ(POLLIN | POLLRDNORM, parley_revents(self->listener, EVENTS));
 	fd[1] = parley_call("127.0.0.1", PORT);
 	ASSERT_LE(0, fd[1]);
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	EXPECT_EQ(POLLIN | POLLRDNORM, parley_revents(self->listener, EVENTS));
 	/* The second call is withdrawn, and nothing is left to accept. */
 	ASSERT_EQ(0, close(fd[1]));
 	EXPECT_EQ(0, parley_revents(self->listener, EVENTS));
-	EXPECT_EQ(-EAGAIN, parley_accept(self->listener, 0));
+	EXPECT_EQ(-EAGAIN, test_accept(self->listener, 0));
 }
 
 TEST_F(poll, listener_wakes)
@@ -128,7 +128,7 @@ TEST_F(poll, listener_shut)
 	ASSERT_EQ(0, watch_start(&self->watch, self->listener, EVENTS));
 	ASSERT_EQ(0, shutdown(self->listener, SHUT_RD));
 	EXPECT_TRUE(watch_end(&self->watch) & POLLHUP);
-	EXPECT_EQ(-EINVAL, parley_accept(self->listener, 0));
+	EXPECT_EQ(-EINVAL, test_accept(self->listener, 0));
 }
 
 TEST_F(poll, caller_accepted)
@@ -139,7 +139,7 @@ TEST_F(poll, caller_accepted)
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, parley_revents(fd, EVENTS));
 	ASSERT_EQ(0, watch_start(&self->watch, fd, EVENTS));
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	EXPECT_EQ(POLLOUT, watch_end(&self->watch));
 	EXPECT_EQ(POLLOUT, parley_revents(fd, EVENTS));
@@ -159,7 +159,7 @@ static int consume(int fd, enum consumer how)
 	case BY_SO_ERROR:
 		return -parley_so_error(fd);
 	case BY_CONNECT:
-		return parley_connect(fd, "127.0.0.1", PORT);
+		return test_connect(fd, "127.0.0.1", PORT);
 	case BY_SEND:
 		return send(fd, &byte, 1, MSG_NOSIGNAL) < 0 ? -errno : 0;
 	case BY_RECV:
@@ -200,7 +200,7 @@ TEST_F(poll, caller_refused_at_once)
 	int fd = parley_socket(SOCK_NONBLOCK);
 
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(-ECONNREFUSED, parley_connect(fd, "127.0.0.1", PORT + 1));
+	ASSERT_EQ(-ECONNREFUSED, test_connect(fd, "127.0.0.1", PORT + 1));
 	EXPECT_EQ(POLLHUP, parley_revents(fd, 0));
 	EXPECT_EQ(0, parley_so_error(fd));
 }
@@ -214,14 +214,14 @@ TEST_F(poll, caller_times_out)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, parley_call_timeout(fd, 150));
 	begun = parley_now_ns();
-	ASSERT_EQ(-EINPROGRESS, parley_connect(fd, "127.0.0.1", PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(fd, "127.0.0.1", PORT));
 	EXPECT_EQ(FAILED, parley_wait(fd, EVENTS) & FAILED);
 	EXPECT_LE(150 * 1000000ULL, parley_now_ns() - begun);
 	EXPECT_EQ(ETIMEDOUT, parley_so_error(fd));
 	EXPECT_EQ(POLLHUP, parley_revents(fd, 0));
 	EXPECT_EQ(PARLEY_REASON_TIMED_OUT, parley_reason(fd));
 	EXPECT_EQ(0, parley_revents(self->listener, EVENTS));
-	EXPECT_EQ(-EAGAIN, parley_accept(self->listener, 0));
+	EXPECT_EQ(-EAGAIN, test_accept(self->listener, 0));
 }
 
 TEST_F(poll, caller_takes_back)
@@ -401,7 +401,7 @@ TEST_F(poll, one_of_many)
 		ASSERT_LE(0, pfd[i].fd);
 	}
 	EXPECT_EQ(0, poll(pfd, 12, 0));
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	EXPECT_EQ(1, poll(pfd, 12, PARLEY_BOUND_MS));
 	for (i = 0; i < 12; i++)
@@ -434,7 +434,7 @@ TEST_F(poll, select)
 	ASSERT_LE(0, fd[1]);
 	EXPECT_EQ(1, selected(self->listener));
 	EXPECT_EQ(0, selected(fd[0]));
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	EXPECT_EQ(2, selected(fd[0]));
 	ASSERT_EQ(1, send(fd[0], bytes, 1, 0));

@@ -135,7 +135,7 @@ TEST_F(shutdown, both)
 	EXPECT_EQ(-EPIPE, put(self->fd[1], 1));
 	EXPECT_FALSE(piped());
 	/* An end that is read to the end is no connection to call from. */
-	EXPECT_EQ(-EISCONN, parley_connect(self->fd[0], "127.0.0.1", PORT));
+	EXPECT_EQ(-EISCONN, test_connect(self->fd[0], "127.0.0.1", PORT));
 }
 
 TEST_F(shutdown, close_in_order)
@@ -150,7 +150,7 @@ TEST_F(shutdown, close_in_order)
 	EXPECT_EQ(EPIPE, errno);
 	EXPECT_TRUE(piped());
 	EXPECT_EQ(0, parley_so_error(self->fd[1]));
-	EXPECT_EQ(-EISCONN, parley_connect(self->fd[1], "127.0.0.1", PORT));
+	EXPECT_EQ(-EISCONN, test_connect(self->fd[1], "127.0.0.1", PORT));
 }
 
 /* The server says everything it has to say and goes. */
@@ -159,7 +159,7 @@ TEST_F(shutdown, close_at_once)
 	int fd = parley_call("127.0.0.1", PORT), got;
 
 	ASSERT_LE(0, fd);
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	ASSERT_EQ(LIMIT, put(got, LIMIT));
 	ASSERT_EQ(0, close(got));

@@ -103,7 +103,7 @@ TEST_F(sigio, listener_plain)
 	ASSERT_EQ(0, fetch(SIGIO, &info, true));
 	EXPECT_EQ(SIGIO, info.si_signo);
 	EXPECT_EQ(-EAGAIN, fetch(SIGIO, &info, false));
-	ASSERT_LE(0, parley_accept(self->listener, 0));
+	ASSERT_LE(0, test_accept(self->listener, 0));
 }
 
 TEST_F(sigio, listener)
@@ -133,7 +133,7 @@ TEST_F(sigio, listener_quiet)
 	EXPECT_EQ(-EAGAIN, fetch(self->sig, &info, false));
 	/* And the connection does not take over what the listener had. */
 	ASSERT_EQ(0, tell(self->listener, self->sig));
-	fd = parley_accept(self->listener, 0);
+	fd = test_accept(self->listener, 0);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_ASYNC);
 }
@@ -145,9 +145,9 @@ TEST_F(sigio, caller_accepted)
 	fd = parley_socket(SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, tell(fd, self->sig));
-	ASSERT_EQ(-EINPROGRESS, parley_connect(fd, "127.0.0.1", PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(fd, "127.0.0.1", PORT));
 	forget(self->sig);
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	EXPECT_EQ(0, expect_band(self->sig, fd, POLL_OUT, POLLOUT));
 	EXPECT_TRUE(parley_talks(fd, got));
@@ -161,7 +161,7 @@ TEST_F(sigio, caller_pending_is_quiet)
 	fd = parley_socket(SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, tell(fd, self->sig));
-	ASSERT_EQ(-EINPROGRESS, parley_connect(fd, "127.0.0.1", PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(fd, "127.0.0.1", PORT));
 	EXPECT_EQ(-EAGAIN, fetch(self->sig, &info, false));
 }
 
@@ -185,7 +185,7 @@ TEST_F(sigio, caller_times_out)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, tell(fd, self->sig));
 	ASSERT_EQ(0, parley_call_timeout(fd, 20));
-	ASSERT_EQ(-EINPROGRESS, parley_connect(fd, "127.0.0.1", PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(fd, "127.0.0.1", PORT));
 	EXPECT_EQ(0, expect_band(self->sig, fd, POLL_ERR, POLLERR));
 	EXPECT_EQ(ETIMEDOUT, parley_so_error(fd));
 }
@@ -235,11 +235,11 @@ TEST_F(sigio, conversation)
 	ASSERT_EQ(0, tell(self->listener, self->sig));
 	fd = parley_socket(SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(-EINPROGRESS, parley_connect(fd, "127.0.0.1", PORT));
+	ASSERT_EQ(-EINPROGRESS, test_connect(fd, "127.0.0.1", PORT));
 	ASSERT_EQ(0, expect_band(self->sig, self->listener, POLL_IN, POLLIN));
 	forget(self->sig);
 	ASSERT_EQ(0, tell(fd, SIGIO));
-	got = parley_accept(self->listener, SOCK_NONBLOCK);
+	got = test_accept(self->listener, SOCK_NONBLOCK);
 	ASSERT_LE(0, got);
 	ASSERT_EQ(0, tell(got, self->sig));
 	ASSERT_EQ(4, send(fd, "ping", 4, 0));

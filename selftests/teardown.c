@@ -59,13 +59,13 @@ TEST_F(killed, in_connect)
 
 	ASSERT_LE(0, child);
 	if (!child)
-		_exit(parley_connect(parley_socket(0), "127.0.0.1", PORT) + 1);
+		_exit(test_connect(parley_socket(0), "127.0.0.1", PORT) + 1);
 	ASSERT_LT(0, parley_wait(self->listener, POLLIN));
 	ASSERT_EQ(1, parley_pending(self->listener));
 	ASSERT_EQ(0, murder(child, SYS_connect));
 	EXPECT_EQ(0, parley_pending(self->listener));
 	EXPECT_EQ(0, parley_revents(self->listener, POLLIN));
-	EXPECT_EQ(-EAGAIN, parley_accept(self->listener, 0));
+	EXPECT_EQ(-EAGAIN, test_accept(self->listener, 0));
 	ASSERT_EQ(0, parley_stat(&self->st));
 	EXPECT_EQ(1, self->st.withdrawn);
 	EXPECT_EQ(0, self->st.pending);
@@ -83,19 +83,19 @@ TEST_F(killed, in_connect_among_others)
 	ASSERT_LE(0, child);
 	if (!child) {
 		close(first);
-		_exit(parley_connect(parley_socket(0), "127.0.0.1", PORT) + 1);
+		_exit(test_connect(parley_socket(0), "127.0.0.1", PORT) + 1);
 	}
 	ASSERT_TRUE(parley_until(parley_pending(self->listener) == 2));
 	last = parley_call("127.0.0.1", PORT);
 	ASSERT_LE(0, last);
 	ASSERT_EQ(0, murder(child, SYS_connect));
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	EXPECT_TRUE(parley_talks(first, got));
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	EXPECT_TRUE(parley_talks(last, got));
-	EXPECT_EQ(-EAGAIN, parley_accept(self->listener, 0));
+	EXPECT_EQ(-EAGAIN, test_accept(self->listener, 0));
 }
 
 TEST_F(killed, in_accept)
@@ -107,12 +107,12 @@ TEST_F(killed, in_accept)
 	child = parley_fork();
 	ASSERT_LE(0, child);
 	if (!child)
-		_exit(parley_accept(self->listener, 0) < 0);
+		_exit(test_accept(self->listener, 0) < 0);
 	ASSERT_EQ(0, murder(child, SYS_accept4));
 	/* The call that comes now is for the living. */
 	fd = parley_call("127.0.0.1", PORT);
 	ASSERT_LE(0, fd);
-	got = parley_accept(self->listener, 0);
+	got = test_accept(self->listener, 0);
 	ASSERT_LE(0, got);
 	EXPECT_TRUE(parley_talks(fd, got));
 }
@@ -128,16 +128,16 @@ TEST_F(killed, in_accept_with_a_call)
 		child = parley_fork();
 		ASSERT_LE(0, child);
 		if (!child) {
-			got = parley_accept(self->listener, 0);
+			got = test_accept(self->listener, 0);
 			_exit(got < 0);
 		}
 		ASSERT_EQ(0, parley_blocked(child, SYS_accept4));
 		fd = parley_socket(SOCK_NONBLOCK);
 		ASSERT_EQ(0, kill(child, SIGKILL));
-		parley_connect(fd, "127.0.0.1", PORT);
+		test_connect(fd, "127.0.0.1", PORT);
 		ASSERT_LE(0, parley_reap(child));
 		if (parley_pending(self->listener)) {
-			got = parley_accept(self->listener, 0);
+			got = test_accept(self->listener, 0);
 			ASSERT_LE(0, got);
 			EXPECT_TRUE(parley_talks(fd, got));
 			close(got);
@@ -260,12 +260,12 @@ TEST_F(killed, in_epoll_wait)
 /* Threads of one process, each in another call, go together. */
 static long blocking_accept(void *arg)
 {
-	return parley_accept(*(int *)arg, 0);
+	return test_accept(*(int *)arg, 0);
 }
 
 static long blocking_connect(void *arg)
 {
-	return parley_connect(*(int *)arg, "127.0.0.1", PORT);
+	return test_connect(*(int *)arg, "127.0.0.1", PORT);
 }
 
 static long blocking_recv(void *arg)
@@ -323,7 +323,7 @@ TEST_F(killed, in_many_threads)
 	EXPECT_EQ(2, parley_pending(self->listener));
 	ASSERT_EQ(0, murder(child, SYS_poll));
 	EXPECT_EQ(0, parley_pending(self->listener));
-	EXPECT_EQ(-EAGAIN, parley_accept(self->listener, 0));
+	EXPECT_EQ(-EAGAIN, test_accept(self->listener, 0));
 	EXPECT_EQ(0, recv(self->fd[1], bytes, 1, MSG_DONTWAIT));
 	EXPECT_LE(0, parley_listener("127.0.0.1", PORT + 1, 4));
 }
@@ -508,7 +508,7 @@ TEST_F(netns, survives_in_a_socket)
 	EXPECT_EQ(POLLERR | POLLHUP, parley_wait(fd, 0));
 	EXPECT_EQ(ECONNREFUSED, parley_so_error(fd));
 	/* It calls again, in a place where nobody is left. */
-	EXPECT_EQ(-ECONNREFUSED, parley_connect(fd, "127.0.0.1", PORT));
+	EXPECT_EQ(-ECONNREFUSED, test_connect(fd, "127.0.0.1", PORT));
 	EXPECT_EQ(PARLEY_REASON_NO_LISTENER, parley_reason(fd));
 	EXPECT_EQ(0, parley_revents(self->monitor, POLLIN));
 	ASSERT_EQ(0, close(fd));

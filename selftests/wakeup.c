@@ -46,7 +46,7 @@ static void *acceptor_main(void *arg)
 	for (;;) {
 		fd = acceptor_wait(a);
 		if (!fd)
-			fd = parley_accept(a->listener, 0);
+			fd = test_accept(a->listener, 0);
 		if (fd >= 0) {
 			a->accepted++;
 			close(fd);
@@ -146,7 +146,7 @@ FIXTURE_TEARDOWN(wakeup)
 static int call(void)
 {
 	int fd = parley_socket(SOCK_NONBLOCK);
-	int err = parley_connect(fd, "127.0.0.1", PORT);
+	int err = test_connect(fd, "127.0.0.1", PORT);
 
 	if (!err || err == -EINPROGRESS)
 		return fd;

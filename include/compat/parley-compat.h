@@ -15,7 +15,7 @@
 /* 6.10: accept() takes struct proto_accept_arg */
 #ifdef PARLEY_HAVE_ACCEPT_ARG
 #define PARLEY_DEFINE_ACCEPT(...)
-#define PARLEY_ACCEPT(fn)	fn
+#define PARLEY_ACCEPT_OP(fn)	fn
 #else
 struct proto_accept_arg {
 	int flags;
@@ -33,7 +33,7 @@ static int fn##_flags(struct socket *sock, struct socket *newsock,	\
 	return fn(sock, newsock, &arg);					\
 }
 
-#define PARLEY_ACCEPT(fn)	fn##_flags
+#define PARLEY_ACCEPT_OP(fn)	fn##_flags
 #endif
 
 /* 6.19: bind() and connect() take struct sockaddr_unsized */
