@@ -170,7 +170,7 @@ TEST_F(connect, no_listener)
 	fd = parley_bound(variant->host, PORT + 1);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(-ECONNREFUSED, test_connect(parley_socket(0), variant->dest,
-						PORT + 1));
+					      PORT + 1));
 	ASSERT_EQ(0, parley_stat(&st));
 	EXPECT_EQ(7, st.called);
 	EXPECT_EQ(5, st.refused);

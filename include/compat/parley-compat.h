@@ -6,7 +6,9 @@
 #ifndef _PARLEY_COMPAT_H
 #define _PARLEY_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/net.h>
+#include <linux/security.h>
 #include <linux/socket.h>
 #include <linux/sysctl.h>
 #include <linux/timer.h>
@@ -63,6 +65,54 @@ register_net_sysctl_sz(struct net *net, const char *path,
 /* 6.2: timer_delete() instead of del_timer() */
 #ifndef PARLEY_HAVE_TIMER_DELETE
 #define timer_delete(timer)	del_timer(timer)
+#endif
+
+/* 6.14: struct lsm_prop instead of a number, struct lsm_context for text */
+#ifndef PARLEY_HAVE_LSM_PROP
+#define LSM_ID_UNDEF	0
+
+struct lsm_prop {
+	u32 secid;
+};
+
+struct lsm_context {
+	char *context;
+	u32 len;
+	int id;
+};
+
+static inline void security_current_getlsmprop_subj(struct lsm_prop *prop)
+{
+	security_current_getsecid_subj(&prop->secid);
+}
+
+static inline int security_lsmprop_to_secctx(struct lsm_prop *prop,
+					     struct lsm_context *cp, int lsmid)
+{
+	int err = security_secid_to_secctx(prop->secid, &cp->context, &cp->len);
+
+	return err ?: (int)cp->len;
+}
+
+static inline void parley_release_secctx(struct lsm_context *cp)
+{
+	security_release_secctx(cp->context, cp->len);
+}
+
+#define security_release_secctx	parley_release_secctx
+#endif
+
+/* 6.12: file->f_owner is a pointer */
+#ifndef PARLEY_HAVE_FILE_OWNER
+static inline struct fown_struct *file_f_owner(struct file *file)
+{
+	return &file->f_owner;
+}
+
+static inline int file_f_owner_allocate(struct file *file)
+{
+	return 0;
+}
 #endif
 
 #endif /* _PARLEY_COMPAT_H */

@@ -1,87 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * accept(2): take the oldest call, make a socket for it, and turn the two
- * into a connection if the caller is still there. Until that last step the
- * call stays in the backlog, so an accept that fails loses nothing.
+ * accept(2): take a call, ask the policy unless the call is judged, make a
+ * socket for it, and turn the two into a connection if the caller is still
+ * there. Until that last step the call stays in the backlog, so an accept
+ * that fails loses nothing.
  */
-#include <linux/sched/signal.h>
-
 #include "parley.h"
 
-/* Why one does not go on waiting, or 0. */
-static int parley_accept_stop(struct parley_listener *l, long timeo)
+static struct parley_call *parley_accept_next(struct parley_wait *w)
 {
-	/* A dying process shall not take what it cannot serve. */
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	if (!rcu_access_pointer(l->sk))
-		return -EINVAL;
-	if (!timeo)
-		return -EAGAIN;
-	if (signal_pending(current))
-		return sock_intr_errno(timeo);
-	return 0;
+	return parley_backlog_take(w->l);
+}
+
+static bool parley_accept_more(struct parley_listener *l)
+{
+	return READ_ONCE(l->ready);
 }
 
 /*
- * Wait for a call and take it. The wait is exclusive: each call wakes one.
- * After every wake the backlog is looked at before time and signals are, so
- * whoever leaves without a call has not slept through anybody's wake-up; and
- * who is woken once more while already leaving with a call passes that on.
- */
-static struct parley_call *parley_accept_wait(struct sock *sk,
-					      struct parley_listener *l,
-					      long *timeo)
-{
-	struct parley_call *call;
-	DEFINE_WAIT(wait);
-	bool woken;
-	int err;
-
-	for (;;) {
-		prepare_to_wait_exclusive(sk_sleep(sk), &wait,
-					  TASK_INTERRUPTIBLE);
-		call = fatal_signal_pending(current) ? NULL :
-		       parley_backlog_take(l);
-		if (call)
-			break;
-		err = parley_accept_stop(l, *timeo);
-		if (err) {
-			call = ERR_PTR(err);
-			break;
-		}
-		*timeo = schedule_timeout(*timeo);
-	}
-	/* A wake-up takes its waiter off the queue. */
-	woken = list_empty_careful(&wait.entry);
-	finish_wait(sk_sleep(sk), &wait);
-	if (woken && READ_ONCE(l->ready))
-		parley_listener_wake(l);
-	return call;
-}
-
-/* Without a place on the queue nobody's wake-up can come here by mistake. */
-static struct parley_call *parley_accept_take(struct sock *sk,
-					      struct parley_listener *l,
-					      long *timeo)
-{
-	struct parley_call *call = parley_backlog_take(l);
-	int err;
-
-	if (call)
-		return call;
-	err = parley_accept_stop(l, *timeo);
-	if (err)
-		return ERR_PTR(err);
-	return parley_accept_wait(sk, l, timeo);
-}
-
-/*
- * The socket that the server gets, complete but for its peer. Return: it, or
- * an error for accept(2).
+ * The socket that the server gets, complete but for its peer, and the reply
+ * data that callers get if nothing else is said. Return: the socket, or an
+ * error for accept(2).
  */
 static struct sock *parley_accept_socket(struct sock *lsk,
-					 struct parley_call *call)
+					 struct parley_call *call,
+					 struct parley_blob **reply)
 {
 	struct sock *sk = ERR_PTR(-EINVAL);
 	struct parley_sock *psk;
@@ -90,6 +33,8 @@ static struct sock *parley_accept_socket(struct sock *lsk,
 	lock_sock(lsk);
 	if (lsk->sk_state == TCP_LISTEN)
 		sk = parley_sock_clone(lsk) ?: ERR_PTR(-ENOMEM);
+	if (!IS_ERR(sk))
+		*reply = parley_blob_get(parley_sk(lsk)->conf->reply);
 	release_sock(lsk);
 	if (IS_ERR(sk))
 		return sk;
@@ -106,30 +51,84 @@ static struct sock *parley_accept_socket(struct sock *lsk,
 	return sk;
 }
 
+/*
+ * Return: 1 if the policy agrees with a call that was taken, 0 if there is
+ * nothing left to do with it, or an error for accept(2).
+ */
+static int parley_accept_judge(struct parley_listener *l,
+			       struct parley_call *call)
+{
+	struct parley_ruling ruling;
+	int err;
+
+	if (call->approved || call->judged)
+		return 1;
+	err = parley_policy_judge(l, call, &ruling);
+	return err ?: parley_verdict_apply(call, &ruling);
+}
+
+/*
+ * Return: the connected socket, NULL if the call came to nothing, or an error
+ * for accept(2), and the call is where it was.
+ */
+static struct sock *parley_accept_call(struct sock *lsk,
+				       struct parley_listener *l,
+				       struct parley_call *call)
+{
+	struct parley_blob *reply = NULL;
+	struct sock *sk;
+	int ret;
+
+	ret = parley_accept_judge(l, call);
+	if (!ret)
+		return NULL;
+	sk = ret < 0 ? ERR_PTR(ret) : parley_accept_socket(lsk, call, &reply);
+	if (IS_ERR(sk)) {
+		parley_backlog_untake(call);
+		return sk;
+	}
+	if (!parley_backlog_establish(call, sk, &reply)) {
+		sock_put(sk);
+		sk = NULL;
+	}
+	parley_blob_put(reply);
+	return sk;
+}
+
 /* Return: the connected socket, or an error for accept(2). */
 static struct sock *parley_accept_one(struct sock *lsk,
-				      struct parley_listener *l, long *timeo)
+				      struct parley_listener *l, bool nowait)
 {
+	struct parley_wait wait = {
+		.l	= l,
+		.wq	= sk_sleep(lsk),
+		.take	= parley_accept_next,
+		.more	= parley_accept_more,
+		.pass	= parley_listener_wake,
+	};
 	struct parley_call *call;
 	struct sock *sk;
-	bool won;
+	bool reserved;
+	int err;
+	u64 id;
 
+	parley_wait_begin(&wait, lsk, nowait);
 	for (;;) {
-		call = parley_accept_take(lsk, l, timeo);
+		call = parley_reserve_take(l);
+		reserved = call;
+		if (!call)
+			call = parley_wait(&wait);
 		if (IS_ERR(call))
 			return ERR_CAST(call);
-
-		sk = parley_accept_socket(lsk, call);
-		if (IS_ERR(sk)) {
-			parley_backlog_untake(call);
-			parley_call_put(call);
-			return sk;
-		}
-		won = parley_backlog_establish(call, sk);
+		id = call->id;
+		sk = parley_accept_call(lsk, l, call);
 		parley_call_put(call); /* hold in parley_backlog_take() */
-		if (won)
+		if (sk)
 			return sk;
-		sock_put(sk); /* the caller has gone: on to the next */
+		/* Whose caller has gone is not replaced by another. */
+		err = reserved ? -ECONNABORTED : parley_wait_go_on(&wait, id);
+		if (err)
+			return ERR_PTR(err);
 	}
 }
 
@@ -141,7 +140,8 @@ static struct sock *parley_accept_one(struct sock *lsk,
  *
  * Context: process, may sleep.
  * Return: 0, -EINVAL where @sock does not listen (any more), -EAGAIN, -EINTR
- * or -ERESTARTSYS, -ENOMEM. No call is lost by an error.
+ * or -ERESTARTSYS, -ENOMEM, -ECONNABORTED where the call that was reserved for
+ * this thread has ended. No call is lost by an error.
  */
 int parley_accept(struct socket *sock, struct socket *newsock,
 		  struct proto_accept_arg *arg)
@@ -149,14 +149,12 @@ int parley_accept(struct socket *sock, struct socket *newsock,
 	struct sock *lsk = sock->sk;
 	struct parley_listener *l;
 	struct sock *sk;
-	long timeo;
 
 	l = parley_listener_get(parley_sk(lsk));
 	if (!l)
 		return -EINVAL;
 
-	timeo = sock_rcvtimeo(lsk, arg->flags & O_NONBLOCK);
-	sk = parley_accept_one(lsk, l, &timeo);
+	sk = parley_accept_one(lsk, l, arg->flags & O_NONBLOCK);
 	parley_listener_put(l);
 	if (IS_ERR(sk))
 		return PTR_ERR(sk);
@@ -166,5 +164,6 @@ int parley_accept(struct socket *sock, struct socket *newsock,
 	sock_graft(sk, newsock);
 	newsock->state = SS_CONNECTED;
 	release_sock(sk);
+	parley_inherit(sock, newsock);
 	return 0;
 }

@@ -98,6 +98,19 @@ void parley_set_peercred(struct sock *sk, struct pid *pid,
 	put_cred(old_cred);
 }
 
+/**
+ * parley_may_listen - whether a socket listens, or could
+ * @psk: any socket
+ *
+ * Context: process, under lock_sock().
+ * Return: true unless it calls or is connected.
+ */
+bool parley_may_listen(struct parley_sock *psk)
+{
+	parley_settle(psk);
+	return psk->sk.sk_state == TCP_CLOSE || psk->sk.sk_state == TCP_LISTEN;
+}
+
 /* The last reference has gone, the peer's too. Any context. */
 static void parley_sock_destruct(struct sock *sk)
 {
@@ -115,6 +128,8 @@ static void parley_sock_destruct(struct sock *sk)
 	call = rcu_dereference_protected(psk->call, 1);
 	if (call)
 		parley_call_put(call);
+	parley_terms_put(psk->terms);
+	parley_conf_put(psk->conf);
 	parley_count(pn, PARLEY_COUNT_SOCKETS, -1);
 }
 
@@ -194,6 +209,7 @@ struct sock *parley_sock_clone(struct sock *lsk)
 	psk->family = from->family;
 	psk->v6only = from->v6only;
 	psk->nodelay = from->nodelay;
+	psk->timeout_ms = from->timeout_ms;
 	bh_unlock_sock(sk);
 	__sock_put(sk); /* a clone comes with two references */
 	return sk;
@@ -348,6 +364,7 @@ static int parley_socketpair(struct socket *sock1, struct socket *sock2)
 
 		lock_sock(sk);
 		parley_set_peercred(sk, task_tgid(current), current_cred());
+		parley_sk(sk)->since = ktime_get_ns();
 		parley_set_state(sk, TCP_ESTABLISHED);
 		socks[i]->state = SS_CONNECTED;
 		release_sock(sk);

@@ -2,8 +2,9 @@
 /*
  * A call: one attempt to connect, an object of its own from connect(2) until
  * neither end asks about it any more. Its outcome is decided once, under its
- * listener's lock (listen.c); here it is made, timed, and freed.
+ * listener's lock (backlog.c); here it is made, timed, and freed.
  */
+#include <linux/cgroup.h>
 #include <linux/cred.h>
 #include <linux/ktime.h>
 #include <linux/pid.h>
@@ -21,36 +22,56 @@ static unsigned long parley_call_ticks(u64 ns)
 	return min_t(u64, ticks + 1, MAX_JIFFY_OFFSET);
 }
 
-/*
- * Where ticks came late the timer may be early by the clock: then it runs for
- * the rest. Return: true if it does.
- */
-static bool parley_call_rearm(struct parley_call *call)
-{
-	u64 now = ktime_get_ns();
-	bool early;
-
-	if (now >= call->deadline)
-		return false;
-	/* Under the lock: whoever ends the call then deletes the timer. */
-	spin_lock_bh(&call->listener->lock);
-	early = !parley_call_ended(call);
-	if (early)
-		mod_timer(&call->timer,
-			  jiffies + parley_call_ticks(call->deadline - now));
-	spin_unlock_bh(&call->listener->lock);
-	return early;
-}
-
-/* The connect time-out. Softirq; drops the timer's reference. */
+/* The connect time-out, or that of a deferral. Softirq. */
 static void parley_call_expire(struct timer_list *t)
 {
 	struct parley_call *call = timer_container_of(call, t, timer);
 
-	if (parley_call_rearm(call))
-		return;
-	parley_call_withdraw(call, PARLEY_REASON_TIMED_OUT);
-	parley_call_put(call); /* hold in parley_call_arm() */
+	parley_backlog_expire(call);
+	parley_call_put(call); /* hold in parley_call_schedule() */
+}
+
+/*
+ * The security label as text, or NULL where no module has one: what the
+ * modules hand out otherwise pins nothing, and may mean something else later.
+ */
+static struct parley_blob *parley_call_label(void)
+{
+	struct parley_blob *blob;
+	struct lsm_context label;
+	struct lsm_prop prop;
+	int ret;
+
+	security_current_getlsmprop_subj(&prop);
+	ret = security_lsmprop_to_secctx(&prop, &label, LSM_ID_UNDEF);
+	if (ret == -ENOMEM)
+		return ERR_PTR(-ENOMEM);
+	if (ret < 0)
+		return NULL;
+	blob = parley_blob_new(KERNEL_SOCKPTR(label.context), label.len);
+	security_release_secctx(&label);
+	return blob;
+}
+
+/*
+ * Who calls: as it is now, whatever the process becomes later. What is taken
+ * here is put in parley_call_put(). Return: 0 or -ENOMEM.
+ */
+static int parley_call_identify(struct parley_call *call)
+{
+	struct parley_blob *label = parley_call_label();
+
+	if (IS_ERR(label))
+		return PTR_ERR(label);
+	call->label = label;
+	call->pid = get_pid(task_tgid(current));
+	call->cred = get_current_cred();
+#ifdef CONFIG_CGROUPS
+	rcu_read_lock();
+	call->cgroup_id = cgroup_id(task_dfl_cgroup(current));
+	rcu_read_unlock();
+#endif
+	return 0;
 }
 
 /**
@@ -58,7 +79,8 @@ static void parley_call_expire(struct timer_list *t)
  * @caller: the calling socket
  * @to: whom it calls
  *
- * The identity of the call is that of the current task, from now on.
+ * The identity of the call is that of the current task, and its terms are
+ * those of the socket, from now on.
  *
  * Context: process, under lock_sock(), may sleep.
  * Return: the call with one reference, which holds the caller, or NULL.
@@ -71,18 +93,27 @@ struct parley_call *parley_call_alloc(struct sock *caller,
 	call = kmem_cache_zalloc(parley_call_cache, GFP_KERNEL_ACCOUNT);
 	if (!call)
 		return NULL;
+	if (parley_call_identify(call)) {
+		kmem_cache_free(parley_call_cache, call);
+		return NULL;
+	}
 
 	INIT_LIST_HEAD(&call->node);
+	RB_CLEAR_NODE(&call->by_id);
 	refcount_set(&call->ref, 1);
 	timer_setup(&call->timer, parley_call_expire, 0);
 	call->state = PARLEY_CALL_NEW;
 	call->to = *to;
-	call->pid = get_pid(task_tgid(current)); /* put in parley_call_put() */
-	call->cred = get_current_cred(); /* put in parley_call_put() */
+	call->since = ktime_get_ns();
+	call->ruling.rule = PARLEY_RULE_NONE;
+	call->decision.rule = PARLEY_RULE_NONE;
 	call->pn = parley_net(sock_net(caller));
 	sock_hold(caller); /* put with the outcome, or by @caller's peer */
 	call->caller = caller;
 	call->ops = parley_sk(caller)->ops;
+	/* put in parley_call_put() */
+	call->terms = parley_terms_get(parley_sk(caller)->terms);
+	call->netns_cookie = sock_net(caller)->net_cookie;
 	parley_count(call->pn, PARLEY_COUNT_CALLS, 1);
 	parley_count(call->pn, PARLEY_COUNT_CALLED, 1);
 	return call;
@@ -121,6 +152,11 @@ void parley_call_put(struct parley_call *call)
 	DEBUG_NET_WARN_ON_ONCE(!list_empty(&call->node));
 	if (call->listener)
 		parley_listener_put(call->listener);
+	parley_ruling_drop(&call->ruling);
+	parley_ruling_drop(&call->decision);
+	parley_terms_put(call->terms);
+	parley_blob_put(call->label);
+	put_pid(call->reserver); /* hold in parley_reserve() */
 	put_pid(call->pid);
 	put_cred(call->cred);
 	parley_count(call->pn, PARLEY_COUNT_CALLS, -1);
@@ -210,22 +246,28 @@ bool parley_call_withdraw(struct parley_call *call, enum parley_reason reason)
 }
 
 /**
- * parley_call_arm - start the connect time-out
- * @call: a call that is being delivered; its listener's lock is held
- * @timeout_ms: in milliseconds, 0 for none
+ * parley_call_schedule - let the timer run for the next deadline
+ * @call: a call in a backlog; its listener's lock is held
  *
- * Context: softirqs off. parley_backlog_end() stops the timer.
+ * Where ticks come late the timer may be early by the clock: who finds that
+ * no deadline has passed yet calls this again.
+ *
+ * Context: softirqs off. parley_backlog_ended() stops the timer.
  */
-void parley_call_arm(struct parley_call *call, u32 timeout_ms)
+void parley_call_schedule(struct parley_call *call)
 {
-	u64 ns = (u64)timeout_ms * NSEC_PER_MSEC;
+	u64 now, next = call->deadline;
 
 	lockdep_assert_held(&call->listener->lock);
-	if (!timeout_ms)
+	if (call->state == PARLEY_CALL_DEFERRED && call->defer_deadline &&
+	    (!next || call->defer_deadline < next))
+		next = call->defer_deadline;
+	if (!next)
 		return;
-	call->deadline = ktime_get_ns() + ns;
-	parley_call_get(call); /* put by the timer or who deletes it */
-	mod_timer(&call->timer, jiffies + parley_call_ticks(ns));
+	now = ktime_get_ns();
+	next = next > now ? next - now : 0;
+	if (!mod_timer(&call->timer, jiffies + parley_call_ticks(next)))
+		parley_call_get(call); /* put by the timer or who deletes it */
 }
 
 /**

@@ -142,7 +142,7 @@ static int parley_connect_deliver(struct parley_sock *psk,
 {
 	struct parley_call *old = parley_own_call(psk);
 	struct sock *sk = &psk->sk;
-	int reason;
+	int ret;
 
 	sk->sk_err = 0;
 	rcu_assign_pointer(psk->call, call); /* with its reference */
@@ -151,12 +151,12 @@ static int parley_connect_deliver(struct parley_sock *psk,
 
 	/* The verdict may come before deliver() returns. */
 	parley_set_state(sk, TCP_SYN_SENT);
-	reason = psk->ops->deliver(call, psk->timeout_ms);
-	if (!reason)
+	ret = psk->ops->deliver(call, psk->timeout_ms);
+	if (!ret)
 		return 0;
-	parley_call_refuse(call, reason);
+	parley_call_refuse(call, ret > 0 ? ret : PARLEY_REASON_NONE);
 	parley_settle(psk);
-	return -ECONNREFUSED;
+	return ret > 0 ? -ECONNREFUSED : ret;
 }
 
 static int parley_connect_start(struct sock *sk, const void *uaddr, int len)

@@ -264,23 +264,11 @@ int parley_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	return parley_recv_data(sk, msg, len, flags, target, &timeo);
 }
 
-/**
- * parley_ioctl - ioctl(2)
- * @sock: the socket
- * @cmd: SIOCINQ (FIONREAD) or SIOCOUTQ (TIOCOUTQ)
- * @arg: where the int goes
- *
- * Context: process.
- * Return: 0, -EINVAL on a listener, -EFAULT, -ENOIOCTLCMD for others.
- */
-int parley_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+static int parley_ioctl_queue(struct sock *sk, unsigned int cmd,
+			      int __user *arg)
 {
-	struct sock *sk = sock->sk;
 	unsigned long bytes = 0;
 	int state;
-
-	if (cmd != SIOCINQ && cmd != SIOCOUTQ)
-		return -ENOIOCTLCMD;
 
 	lock_sock(sk);
 	parley_settle(parley_sk(sk));
@@ -292,6 +280,39 @@ int parley_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	if (state == TCP_ESTABLISHED)
 		bytes = cmd == SIOCINQ ? parley_sk(sk)->ops->unread(sk) :
 					 parley_sk(sk)->ops->unsent(sk);
-	return put_user((int)min_t(unsigned long, bytes, INT_MAX),
-			(int __user *)arg);
+	return put_user((int)min_t(unsigned long, bytes, INT_MAX), arg);
+}
+
+/**
+ * parley_ioctl - ioctl(2)
+ * @sock: the socket
+ * @cmd: SIOCINQ (FIONREAD), SIOCOUTQ (TIOCOUTQ) or PARLEY_IOC_*
+ * @arg: as @cmd has it
+ *
+ * Context: process, may sleep.
+ * Return: 0 or more, -EINVAL on a socket that @cmd is not for, -EFAULT, what
+ * @cmd's own function says, -ENOIOCTLCMD for others.
+ */
+int parley_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	void __user *p = (void __user *)arg;
+	struct sock *sk = sock->sk;
+
+	switch (cmd) {
+	case SIOCINQ:
+	case SIOCOUTQ:
+		return parley_ioctl_queue(sk, cmd, p);
+	case PARLEY_IOC_SET_RULES:
+		return parley_rules_set(sk, p);
+	case PARLEY_IOC_GET_RULES:
+		return parley_rules_get(sk, p);
+	case PARLEY_IOC_NEXT_CALL:
+		return parley_next_call(sock, p);
+	case PARLEY_IOC_DECIDE:
+		return parley_decide(sk, p);
+	case PARLEY_IOC_REVIEW:
+		return parley_review(sk);
+	default:
+		return -ENOIOCTLCMD;
+	}
 }

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Listeners and their backlogs. All that is ever charged to a backlog or
- * taken off it, and every outcome of a delivered call, is decided in this
- * file, under the listener's lock: a verdict and a withdrawal that race have
- * one winner, and the numbers are right at each moment.
- *
- * Nothing that sleeps, wakes or runs foreign code happens under that lock.
+ * Listeners: what listen(2) makes, how it is found, woken and closed. What
+ * waits there is in backlog.c.
  */
 #include <linux/cred.h>
 #include <linux/pid.h>
@@ -27,14 +23,26 @@ static struct parley_listener *parley_listener_alloc(struct sock *sk,
 	struct parley_sock *psk = parley_sk(sk);
 	struct parley_listener *l;
 
+	if (!parley_conf_of(psk))
+		return NULL;
 	l = kzalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
 	if (!l)
 		return NULL;
 
 	spin_lock_init(&l->lock);
 	refcount_set(&l->ref, 1); /* put in parley_listener_close() */
-	INIT_LIST_HEAD(&l->pending);
+	INIT_LIST_HEAD(&l->fresh);
+	INIT_LIST_HEAD(&l->seen);
 	INIT_LIST_HEAD(&l->judging);
+	INIT_LIST_HEAD(&l->deferred);
+	INIT_LIST_HEAD(&l->parked);
+	INIT_LIST_HEAD(&l->approved);
+	INIT_LIST_HEAD(&l->reserved);
+	INIT_LIST_HEAD(&l->marks);
+	l->known = RB_ROOT;
+	init_waitqueue_head(&l->deciders);
+	timer_setup(&l->reaper, parley_reserve_reap, 0);
+	l->conf = parley_conf_get(psk->conf); /* put after a grace period */
 	RCU_INIT_POINTER(l->sk, sk);
 	l->limit = parley_backlog_limit(sk, backlog);
 	l->addr = psk->local;
@@ -52,6 +60,7 @@ static void parley_listener_free_rcu(struct rcu_head *rcu)
 
 	put_pid(l->pid);
 	put_cred(l->cred);
+	parley_conf_put(l->conf);
 	kfree(l);
 }
 
@@ -109,11 +118,34 @@ void parley_listener_wake(struct parley_listener *l)
 }
 
 /**
+ * parley_listener_wake_all - something else has changed: look
+ * @l: the listener; all who wait there for whatever are woken
+ * @band: for SIGIO: POLL_IN or POLL_PRI
+ *
+ * Context: any, not under @l's lock.
+ */
+void parley_listener_wake_all(struct parley_listener *l, int band)
+{
+	struct sock *sk;
+
+	lockdep_assert_not_held(&l->lock);
+
+	rcu_read_lock();
+	sk = rcu_dereference(l->sk);
+	if (sk) {
+		sk->sk_state_change(sk);
+		sk_wake_async(sk, SOCK_WAKE_IO, band);
+	}
+	rcu_read_unlock();
+	wake_up_interruptible_all(&l->deciders);
+}
+
+/**
  * parley_listener_identify - let a caller know whom it calls
- * @l: the listener, found under RCU
+ * @l: the listener
  * @caller: gets the credentials of the last listen(2) for SO_PEERCRED
  *
- * Context: process, under rcu_read_lock().
+ * Context: process.
  */
 void parley_listener_identify(struct parley_listener *l, struct sock *caller)
 {
@@ -158,7 +190,7 @@ static void parley_listen_again(struct sock *sk, int backlog)
 	l = rcu_dereference_protected(parley_sk(sk)->listener,
 				      lockdep_sock_is_held(sk));
 	spin_lock_bh(&l->lock);
-	l->limit = parley_backlog_limit(sk, backlog);
+	WRITE_ONCE(l->limit, parley_backlog_limit(sk, backlog));
 	swap(l->pid, pid);
 	swap(l->cred, cred);
 	spin_unlock_bh(&l->lock);
@@ -192,288 +224,9 @@ int parley_listen(struct socket *sock, int backlog)
 	return err;
 }
 
-static bool parley_backlog_charge(struct parley_listener *l,
-				  struct parley_net *pn)
-{
-	lockdep_assert_held(&l->lock);
-
-	if (atomic_inc_return(&pn->pending) > READ_ONCE(pn->max_pending)) {
-		atomic_dec(&pn->pending);
-		return false;
-	}
-	l->charged++;
-	return true;
-}
-
-static void parley_backlog_uncharge(struct parley_listener *l,
-				    struct parley_net *pn)
-{
-	lockdep_assert_held(&l->lock);
-	DEBUG_NET_WARN_ON_ONCE(!l->charged);
-
-	l->charged--;
-	atomic_dec(&pn->pending);
-}
-
-/* On to or off the list that accept takes from; poll reads the number. */
-static void parley_backlog_ready(struct parley_listener *l, int by)
-{
-	lockdep_assert_held(&l->lock);
-	WRITE_ONCE(l->ready, l->ready + by);
-}
-
-static int __parley_backlog_add(struct parley_listener *l,
-				struct parley_call *call, u32 timeout_ms)
-{
-	lockdep_assert_held(&l->lock);
-
-	if (!rcu_access_pointer(l->sk))
-		return PARLEY_REASON_NO_LISTENER;
-	if (l->charged >= l->limit)
-		return PARLEY_REASON_BACKLOG_FULL;
-	if (!parley_backlog_charge(l, call->pn))
-		return PARLEY_REASON_LIMIT;
-
-	refcount_inc(&l->ref); /* put in parley_call_put() */
-	call->listener = l;
-	call->id = atomic64_inc_return(&call->pn->next_id);
-	parley_call_get(call); /* put in parley_backlog_ended() */
-	list_add_tail(&call->node, &l->pending);
-	parley_backlog_ready(l, 1);
-	parley_call_step(call, PARLEY_CALL_PENDING);
-	parley_call_arm(call, timeout_ms);
-	return 0;
-}
-
-/**
- * parley_backlog_add - deliver a call
- * @l: whom it is for, found under RCU
- * @call: a new call
- * @timeout_ms: withdraw it after so many milliseconds, 0 for never
- *
- * Context: process, under rcu_read_lock().
- * Return: 0, and from then on anything may happen to the call, or the enum
- * parley_reason for which it is refused.
- */
-int parley_backlog_add(struct parley_listener *l, struct parley_call *call,
-		       u32 timeout_ms)
-{
-	int reason;
-
-	spin_lock_bh(&l->lock);
-	reason = __parley_backlog_add(l, call, timeout_ms);
-	spin_unlock_bh(&l->lock);
-	if (!reason)
-		parley_listener_wake(l);
-	return reason;
-}
-
-static void parley_backlog_count(struct parley_call *call,
-				 enum parley_call_state to)
-{
-	static const u8 what[PARLEY_CALL_STATES] = {
-		[PARLEY_CALL_ESTABLISHED]	= PARLEY_COUNT_ESTABLISHED,
-		[PARLEY_CALL_REFUSED]		= PARLEY_COUNT_REFUSED,
-		[PARLEY_CALL_WITHDRAWN]		= PARLEY_COUNT_WITHDRAWN,
-	};
-
-	parley_count(call->pn, what[to], 1);
-}
-
-/*
- * The one step that decides a call. Whoever gets true is the winner and calls
- * parley_backlog_ended() once the lock is free.
- */
-static bool __parley_backlog_end(struct parley_call *call,
-				 enum parley_call_state to,
-				 enum parley_reason reason)
-{
-	struct parley_listener *l = call->listener;
-
-	lockdep_assert_held(&l->lock);
-
-	if (parley_state_ended(call->state))
-		return false;
-
-	list_del_init(&call->node);
-	if (call->state == PARLEY_CALL_PENDING)
-		parley_backlog_ready(l, -1);
-	parley_backlog_uncharge(l, call->pn);
-	parley_backlog_count(call, to);
-	call->reason = reason;
-	if (to != PARLEY_CALL_ESTABLISHED)
-		parley_port_release_implicit(parley_sk(call->caller));
-	/* Before the state: who sees the outcome finds the error. */
-	if (to == PARLEY_CALL_REFUSED)
-		WRITE_ONCE(call->caller->sk_err, ECONNREFUSED);
-	else if (reason == PARLEY_REASON_TIMED_OUT)
-		WRITE_ONCE(call->caller->sk_err, ETIMEDOUT);
-	parley_call_step(call, to);
-	return true;
-}
-
-/* After __parley_backlog_end() said true: tell the caller, drop references. */
-static void parley_backlog_ended(struct parley_call *call)
-{
-	struct sock *caller = call->caller;
-	bool established;
-
-	lockdep_assert_not_held(&call->listener->lock);
-
-	established = parley_call_state(call) == PARLEY_CALL_ESTABLISHED;
-	call->ops->answer(caller, call);
-	/* Established, the accepted socket's peer has the reference. */
-	if (!established)
-		sock_put(caller); /* hold in parley_call_alloc() */
-	if (timer_delete(&call->timer))
-		parley_call_put(call); /* hold in parley_call_arm() */
-	parley_call_put(call); /* hold in __parley_backlog_add() */
-}
-
-/**
- * parley_backlog_end - refuse or withdraw a call, unless it has its outcome
- * @call: a call that was delivered; the current context holds it
- * @to: PARLEY_CALL_REFUSED or PARLEY_CALL_WITHDRAWN
- * @reason: what PARLEY_REFUSAL tells the caller
- *
- * Context: any, no locks of ours but the caller's lock_sock().
- * Return: true if this was what decided the call.
- */
-bool parley_backlog_end(struct parley_call *call, enum parley_call_state to,
-			enum parley_reason reason)
-{
-	struct parley_listener *l = call->listener;
-	bool won;
-
-	spin_lock_bh(&l->lock);
-	won = __parley_backlog_end(call, to, reason);
-	spin_unlock_bh(&l->lock);
-	if (won)
-		parley_backlog_ended(call);
-	return won;
-}
-
-/**
- * parley_backlog_establish - turn a call into a connection
- * @call: a call that parley_backlog_take() gave
- * @callee: the new socket, complete; nobody knows it yet
- *
- * Context: process.
- * Return: true if there is a connection now, on both sides; false if the
- * caller gave up or the listener was closed, and @callee is still unused.
- */
-bool parley_backlog_establish(struct parley_call *call, struct sock *callee)
-{
-	struct parley_listener *l = call->listener;
-	bool won = false;
-
-	spin_lock_bh(&l->lock);
-	if (call->state == PARLEY_CALL_JUDGING) {
-		sock_hold(callee); /* put in the caller's close */
-		parley_sk(call->caller)->peer = callee;
-		parley_sk(callee)->peer = call->caller;
-		won = __parley_backlog_end(call, PARLEY_CALL_ESTABLISHED,
-					   PARLEY_REASON_NONE);
-	}
-	spin_unlock_bh(&l->lock);
-	if (won)
-		parley_backlog_ended(call);
-	return won;
-}
-
-/**
- * parley_backlog_take - the oldest call that nobody works on
- * @l: the listener
- *
- * The call stays charged, and may be withdrawn or refused meanwhile.
- *
- * Context: process.
- * Return: the call, held, for parley_backlog_establish() or
- * parley_backlog_untake(); NULL where there is none.
- */
-struct parley_call *parley_backlog_take(struct parley_listener *l)
-{
-	struct parley_call *call;
-
-	if (!READ_ONCE(l->ready))
-		return NULL;
-
-	spin_lock_bh(&l->lock);
-	call = list_first_entry_or_null(&l->pending, struct parley_call, node);
-	if (call) {
-		list_move_tail(&call->node, &l->judging);
-		parley_backlog_ready(l, -1);
-		parley_call_step(call, PARLEY_CALL_JUDGING);
-		parley_call_get(call); /* put by who took it */
-	}
-	spin_unlock_bh(&l->lock);
-	return call;
-}
-
-/* Back among those that wait, where its age says. */
-static void parley_backlog_requeue(struct parley_listener *l,
-				   struct parley_call *call)
-{
-	struct list_head *at = &l->pending;
-	struct parley_call *pos;
-
-	lockdep_assert_held(&l->lock);
-
-	list_for_each_entry(pos, &l->pending, node) {
-		if (pos->id > call->id) {
-			at = &pos->node;
-			break;
-		}
-	}
-	list_move_tail(&call->node, at);
-}
-
-/**
- * parley_backlog_untake - accept failed: somebody else shall have the call
- * @call: what parley_backlog_take() gave; still held
- *
- * Context: process.
- */
-void parley_backlog_untake(struct parley_call *call)
-{
-	struct parley_listener *l = call->listener;
-	bool back = false;
-
-	spin_lock_bh(&l->lock);
-	if (call->state == PARLEY_CALL_JUDGING) {
-		parley_backlog_requeue(l, call);
-		parley_backlog_ready(l, 1);
-		parley_call_step(call, PARLEY_CALL_PENDING);
-		back = true;
-	}
-	spin_unlock_bh(&l->lock);
-	if (back)
-		parley_listener_wake(l);
-}
-
-static struct parley_call *parley_backlog_refuse_one(struct parley_listener *l)
-{
-	struct parley_call *call;
-
-	spin_lock_bh(&l->lock);
-	call = list_first_entry_or_null(&l->pending, struct parley_call, node);
-	if (!call)
-		call = list_first_entry_or_null(&l->judging,
-						struct parley_call, node);
-	if (call)
-		__parley_backlog_end(call, PARLEY_CALL_REFUSED,
-				     PARLEY_REASON_LISTENER_CLOSED);
-	spin_unlock_bh(&l->lock);
-	return call;
-}
-
 /**
  * parley_listener_close - stop listening and refuse all who wait
  * @psk: a listening socket; bound but not listening afterwards
- *
- * No call is delivered once @l->sk is NULL, and one that an accept has taken
- * can only go from one of the lists to the other: the loop ends with both
- * empty.
  *
  * Context: process, under lock_sock().
  */
@@ -481,34 +234,31 @@ void parley_listener_close(struct parley_sock *psk)
 {
 	struct sock *sk = &psk->sk;
 	struct parley_listener *l;
-	struct parley_call *call;
 
 	l = rcu_dereference_protected(psk->listener, lockdep_sock_is_held(sk));
 	parley_table_unlisten(psk, l);
 
+	/* No call is delivered any more once @sk is NULL. */
 	spin_lock_bh(&l->lock);
 	RCU_INIT_POINTER(l->sk, NULL);
 	spin_unlock_bh(&l->lock);
-
-	while ((call = parley_backlog_refuse_one(l))) {
-		parley_backlog_ended(call);
-		cond_resched();
-	}
+	parley_backlog_clear(l);
 
 	parley_set_state(sk, TCP_CLOSE);
 	sk->sk_state_change(sk); /* those who wait in accept */
+	wake_up_interruptible_all(&l->deciders);
 	parley_listener_put(l); /* hold in parley_listener_alloc() */
 }
 
 /**
- * parley_backlog_info - PARLEY_BACKLOG
+ * parley_listener_info - PARLEY_BACKLOG
  * @psk: any socket
  * @info: filled
  *
  * Context: process.
  * Return: 0, or -EINVAL where @psk does not listen.
  */
-int parley_backlog_info(struct parley_sock *psk, struct parley_backlog *info)
+int parley_listener_info(struct parley_sock *psk, struct parley_backlog *info)
 {
 	struct parley_listener *l = parley_listener_get(psk);
 
@@ -517,7 +267,10 @@ int parley_backlog_info(struct parley_sock *psk, struct parley_backlog *info)
 	memset(info, 0, sizeof(*info));
 	spin_lock_bh(&l->lock);
 	info->limit = l->limit;
-	info->pending = l->charged;
+	info->pending = l->count[PARLEY_CALL_PENDING] +
+			l->count[PARLEY_CALL_JUDGING];
+	info->deferred = l->count[PARLEY_CALL_DEFERRED];
+	info->approved = l->count[PARLEY_CALL_APPROVED];
 	spin_unlock_bh(&l->lock);
 	parley_listener_put(l);
 	return 0;

@@ -13,6 +13,8 @@ static void parley_net_defaults(struct parley_net *pn)
 	pn->max_backlog = 4096;
 	pn->max_pending = 65536;
 	pn->connect_timeout_ms = 30 * MSEC_PER_SEC;
+	pn->max_call_data = 4096;
+	pn->defer_timeout_ms = 0;
 }
 
 /**

@@ -9,11 +9,12 @@
 
 #include <linux/idr.h>
 #include <linux/in6.h>
-#include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
+#include <linux/wait.h>
 #include <net/ipv6.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
@@ -21,7 +22,10 @@
 #include <compat/parley-compat.h>
 #include <linux/parley.h>
 
-struct iov_iter;
+#include "netns.h"
+#include "policy.h"
+#include "ring.h"
+
 struct parley_call;
 struct parley_listener;
 struct parley_net;
@@ -63,7 +67,10 @@ static inline bool parley_addr_is_v4(const struct parley_addr *addr)
  * enum parley_call_state - where a call is in its life
  * @PARLEY_CALL_NEW: not delivered to any listener
  * @PARLEY_CALL_PENDING: in the backlog, nobody has taken it
- * @PARLEY_CALL_JUDGING: in the backlog, an accept is working on it
+ * @PARLEY_CALL_JUDGING: in the backlog, an accept is working on it, or a
+ *	policy is being asked for PARLEY_IOC_NEXT_CALL
+ * @PARLEY_CALL_DEFERRED: in the backlog, put off
+ * @PARLEY_CALL_APPROVED: in the backlog, decided; an accept is to collect it
  * @PARLEY_CALL_ESTABLISHED: outcome: a connection
  * @PARLEY_CALL_REFUSED: outcome: the listener's side said no
  * @PARLEY_CALL_WITHDRAWN: outcome: the caller gave up
@@ -73,6 +80,8 @@ enum parley_call_state {
 	PARLEY_CALL_NEW,
 	PARLEY_CALL_PENDING,
 	PARLEY_CALL_JUDGING,
+	PARLEY_CALL_DEFERRED,
+	PARLEY_CALL_APPROVED,
 	PARLEY_CALL_ESTABLISHED,
 	PARLEY_CALL_REFUSED,
 	PARLEY_CALL_WITHDRAWN,
@@ -82,93 +91,6 @@ enum parley_call_state {
 bool parley_state_may(enum parley_call_state from, enum parley_call_state to);
 bool parley_state_ended(enum parley_call_state state);
 bool parley_state_charged(enum parley_call_state state);
-
-/* ring.c: the bytes of one direction */
-
-/**
- * enum parley_ring_end - whether more bytes can come
- * @PARLEY_RING_OPEN: yes
- * @PARLEY_RING_CLOSING: no write begins any more; one may be under way
- * @PARLEY_RING_CLOSED: head is final
- */
-enum parley_ring_end {
-	PARLEY_RING_OPEN,
-	PARLEY_RING_CLOSING,
-	PARLEY_RING_CLOSED
-};
-
-/**
- * struct parley_ring - bytes on their way from one writer to one reader
- * @wlock: serialises writers; never taken by the reader of live data
- * @wpage: page that is being filled. wlock
- * @woff: bytes of @wpage in use. wlock
- * @head: bytes ever written. Stored with release under wlock
- * @rlock: serialises readers; never taken by writers
- * @rpage: page that is being read, NULL before the first. rlock, or wlock once
- *	@dead is set
- * @roff: bytes of @rpage consumed. As @rpage
- * @tail: bytes ever consumed. Stored with release under rlock
- * @first: the first page there ever was; written once before @head moves
- * @spare: one consumed page on its way back to the writer; xchg()
- * @wdone: enum parley_ring_end; only ever goes up
- * @rdone: nobody will read any more. Only ever set
- * @dead: the reader's socket is closed: the pages can go. Only ever set
- * @want: the writer waits for space and has found none
- *
- * The pages are a list, linked through page_private(), from the reader's to
- * the writer's. The two sides meet in @head and @tail alone.
- */
-struct parley_ring {
-	struct mutex wlock; /* writers */
-	struct page *wpage;
-	unsigned int woff;
-	u8 wdone;
-	u8 want;
-	unsigned long head;
-
-	struct mutex rlock; /* readers */
-	struct page *rpage;
-	unsigned int roff;
-	u8 rdone;
-	u8 dead;
-	unsigned long tail;
-
-	struct page *first;
-	struct page *spare;
-};
-
-void parley_ring_init(struct parley_ring *ring);
-long parley_ring_write(struct parley_ring *ring, struct iov_iter *from,
-		       unsigned long limit, unsigned int *pages);
-long parley_ring_read(struct parley_ring *ring, struct iov_iter *to,
-		      size_t len, unsigned int *pages);
-long parley_ring_peek(struct parley_ring *ring, struct iov_iter *to,
-		      size_t len);
-long parley_ring_skip(struct parley_ring *ring, size_t len,
-		      unsigned int *pages);
-bool parley_ring_finish(struct parley_ring *ring);
-unsigned int parley_ring_bury(struct parley_ring *ring, bool *unread);
-unsigned int parley_ring_destroy(struct parley_ring *ring);
-
-static inline unsigned long parley_ring_used(const struct parley_ring *ring)
-{
-	unsigned long head, tail;
-
-	/* Pairs with the reader. It only follows head, so it comes first. */
-	tail = smp_load_acquire(&ring->tail);
-	/* Pairs with the writer. */
-	head = smp_load_acquire(&ring->head);
-	return head - tail;
-}
-
-/* Writable once a third is free, so that a writer is woken for a batch. */
-static inline bool parley_ring_writable(const struct parley_ring *ring,
-					unsigned long limit)
-{
-	unsigned long used = parley_ring_used(ring);
-
-	return used < limit && limit - used >= limit / 3;
-}
 
 /* af_parley.c: sockets */
 
@@ -189,6 +111,10 @@ static inline bool parley_ring_writable(const struct parley_ring *ring,
  *	stored, for others before TCP_ESTABLISHED is; then never changed until
  *	release. Holds a reference
  * @ops: how data moves; valid from TCP_SYN_SENT on
+ * @terms: for the calls of this socket, or NULL. lock_sock()
+ * @conf: how it listens, or will; NULL if nobody said. Written once, under
+ *	lock_sock()
+ * @since: when it was connected, CLOCK_MONOTONIC in ns. Written as @peer
  * @timeout_ms: PARLEY_CONNECT_TIMEOUT. lock_sock()
  * @reason: enum parley_reason of the last call that failed. lock_sock()
  * @family: AF_INET, AF_INET6, or 0 before bind or connect said which
@@ -215,6 +141,9 @@ struct parley_sock {
 	struct parley_call __rcu *call;
 	struct sock *peer;
 	const struct parley_transport *ops;
+	struct parley_terms *terms;
+	struct parley_conf *conf;
+	u64 since;
 	u32 timeout_ms;
 	u16 reason;
 	u8 family;
@@ -238,6 +167,7 @@ struct sock *parley_sock_clone(struct sock *lsk);
 void parley_set_state(struct sock *sk, int state);
 void parley_set_peercred(struct sock *sk, struct pid *pid,
 			 const struct cred *cred);
+bool parley_may_listen(struct parley_sock *psk);
 
 static inline struct parley_call *parley_own_call(struct parley_sock *psk)
 {
@@ -249,40 +179,79 @@ static inline struct parley_call *parley_own_call(struct parley_sock *psk)
 
 /**
  * struct parley_call - one attempt to connect
- * @node: in the listener's pending or judging list. listener->lock
+ * @node: in one of the listener's lists, by its state. listener->lock
+ * @by_id: in listener->known once somebody may name it. listener->lock
  * @listener: whom it is delivered to; its lock guards every field that
  *	changes. Holds a reference from delivery to the end of the call object
  * @caller: the calling socket. Holds a reference until the outcome; with
  *	ESTABLISHED that reference becomes the accepted socket's @peer
- * @timer: the connect time-out. Holds a reference while armed
- * @deadline: CLOCK_MONOTONIC, in ns; set before @timer is armed
+ * @timer: the next of the two deadlines. Holds a reference while armed
+ * @deadline: connect time-out, CLOCK_MONOTONIC in ns; 0 for none; set before
+ *	delivery
+ * @defer_deadline: likewise, of the first deferral
+ * @since: when it was made, CLOCK_MONOTONIC in ns
+ * @waited: how long it took to be established, in ns
  * @ref: references to this object
  * @state: enum parley_call_state; written by parley_call_step() alone, with
  *	release, under listener->lock; read without lock
  * @reason: enum parley_reason; written before an outcome is stored
+ * @seen: given by PARLEY_IOC_NEXT_CALL, and not new again
+ * @shown: it was given by PARLEY_IOC_NEXT_CALL, ever
+ * @judged: the kernel's policy has said yes
+ * @deferred: it was deferred at least once
+ * @tallied: what it counted as when it left its list
+ * @approved: it was APPROVED when it was taken for JUDGING
+ * @defer_verdict: for @defer_deadline
+ * @ruling: what the kernel's policy said
+ * @decision: what a decider said, or the default of a time-out; @decision.by
+ *	is 0 if neither has said anything that still holds
+ * @reserver: the thread whose accept shall get it, or NULL; changes between
+ *	parley_backlog_leave() and parley_backlog_enter(). Holds a reference
  * @id: unique in the namespace, ascending in the order of arrival
  * @from: the caller's address; does not change
  * @to: the address that was called; does not change
+ * @terms: frozen at connect(2), or NULL
  * @pid: the caller's process, frozen at connect(2)
  * @cred: the caller's credentials, frozen at connect(2)
+ * @label: the caller's security label at connect(2), or NULL
+ * @cgroup_id: the caller's cgroup, frozen at connect(2)
+ * @netns_cookie: the caller's namespace for user space
  * @pn: the caller's namespace, for counting
  * @ops: how the two ends reach each other; does not change
  * @rcu: poll may look at a call that is just being replaced
  */
 struct parley_call {
 	struct list_head node;
+	struct rb_node by_id;
 	struct parley_listener *listener;
 	struct sock *caller;
 	struct timer_list timer;
 	u64 deadline;
+	u64 defer_deadline;
+	u64 since;
+	u64 waited;
 	refcount_t ref;
 	u8 state;
 	u8 reason;
+	bool seen;
+	bool shown;
+	bool judged;
+	bool deferred;
+	u8 tallied;
+	bool approved;
+	u8 defer_verdict;
+	struct parley_ruling ruling;
+	struct parley_ruling decision;
+	struct pid *reserver;
 	u64 id;
 	struct parley_addr from;
 	struct parley_addr to;
+	struct parley_terms *terms;
 	struct pid *pid;
 	const struct cred *cred;
+	struct parley_blob *label;
+	u64 cgroup_id;
+	u64 netns_cookie;
 	struct parley_net *pn;
 	const struct parley_transport *ops;
 	struct rcu_head rcu;
@@ -299,7 +268,7 @@ void parley_call_put(struct parley_call *call);
 void parley_call_step(struct parley_call *call, enum parley_call_state to);
 int parley_call_error(const struct parley_call *call);
 bool parley_call_withdraw(struct parley_call *call, enum parley_reason reason);
-void parley_call_arm(struct parley_call *call, u32 timeout_ms);
+void parley_call_schedule(struct parley_call *call);
 
 static inline enum parley_call_state
 parley_call_state(const struct parley_call *call)
@@ -313,20 +282,44 @@ static inline bool parley_call_ended(const struct parley_call *call)
 	return parley_state_ended(parley_call_state(call));
 }
 
-/* listen.c: listeners and their backlogs */
+/* call_info.c: what user space is told of a call */
+void parley_call_info(struct parley_call *call, u8 family,
+		      struct parley_call_info *info);
+int parley_call_groups(struct parley_call *call, u32 __user *to, u32 room);
+bool parley_call_answered(const struct parley_call *call);
+const struct parley_ruling *parley_call_ruling(const struct parley_call *call);
+struct parley_blob *parley_call_reply(const struct parley_call *call);
+const struct parley_qos *parley_call_granted(const struct parley_call *call);
+
+/* listen.c: listeners */
 
 /**
  * struct parley_listener - what a socket has while it listens
  * @lock: guards everything here that changes and the state of every call
  *	that was delivered here. Taken in softirq by the calls' timers
- * @ref: the listening socket's own, and one for each call
+ * @ref: the listening socket's own, one for each call, one for the timer
  * @sk: the listening socket, NULL once it has stopped listening. Written
  *	under @lock, read under RCU
- * @pending: calls that nobody has taken, oldest first. @lock
- * @judging: calls that an accept is working on. @lock
- * @limit: how many calls may wait. @lock
- * @charged: how many calls wait, judged ones included. @lock
- * @ready: how many calls are on @pending; written under @lock, read by poll
+ * @conf: the socket's settings. Holds a reference
+ * @fresh: calls PENDING that nobody has looked at, oldest first. @lock
+ * @seen: calls PENDING that PARLEY_IOC_NEXT_CALL gave, oldest first. @lock
+ * @judging: calls JUDGING. @lock
+ * @deferred: calls DEFERRED that nobody has looked at, oldest first. @lock
+ * @parked: calls DEFERRED that were looked at, oldest first. @lock
+ * @approved: calls APPROVED for anybody, in the order of approval. @lock
+ * @reserved: calls APPROVED for one thread. @lock
+ * @marks: calls that were on @reserved and ended before the thread came, at
+ *	most one for each thread. @lock
+ * @known: calls that can be decided by id. @lock
+ * @limit: how many calls may wait; written under @lock
+ * @charged: how many calls wait; written under @lock
+ * @count: how many of them in which state. @lock
+ * @ready: how many an accept can take; written under @lock, read by poll
+ * @urgent: how many are on @deferred; likewise
+ * @reservations: how many are on @reserved and @marks; written under @lock
+ * @deciders: who waits in PARLEY_IOC_NEXT_CALL
+ * @reaper: looks for threads that died with a reservation. Holds a reference
+ *	while armed
  * @node: in parley_net.listeners
  * @addr: where it listens; the hash key, does not change
  * @v6only: does not change
@@ -338,11 +331,24 @@ struct parley_listener {
 	spinlock_t lock; /* the backlog, and its calls' states */
 	refcount_t ref;
 	struct sock __rcu *sk;
-	struct list_head pending;
+	struct parley_conf *conf;
+	struct list_head fresh;
+	struct list_head seen;
 	struct list_head judging;
+	struct list_head deferred;
+	struct list_head parked;
+	struct list_head approved;
+	struct list_head reserved;
+	struct list_head marks;
+	struct rb_root known;
 	u32 limit;
 	u32 charged;
+	u32 count[PARLEY_CALL_STATES];
 	u32 ready;
+	u32 urgent;
+	u32 reservations;
+	wait_queue_head_t deciders;
+	struct timer_list reaper;
 	struct rhash_head node;
 	struct parley_addr addr;
 	bool v6only;
@@ -356,15 +362,96 @@ void parley_listener_close(struct parley_sock *psk);
 struct parley_listener *parley_listener_get(struct parley_sock *psk);
 void parley_listener_put(struct parley_listener *l);
 void parley_listener_wake(struct parley_listener *l);
+void parley_listener_wake_all(struct parley_listener *l, int band);
 void parley_listener_identify(struct parley_listener *l, struct sock *caller);
+int parley_listener_info(struct parley_sock *psk, struct parley_backlog *info);
+
+/* backlog.c: what waits at a listener, and how it ends */
+int parley_backlog_room(struct parley_listener *l, struct parley_net *pn);
 int parley_backlog_add(struct parley_listener *l, struct parley_call *call,
-		       u32 timeout_ms);
+		       u32 timeout_ms, struct parley_ruling *ruling);
+void parley_backlog_wake(struct parley_listener *l);
+void parley_backlog_leave(struct parley_call *call);
+void parley_backlog_enter(struct parley_call *call, enum parley_call_state to);
+void parley_backlog_merge(struct parley_call *call, enum parley_call_state to,
+			  struct list_head **at);
+bool __parley_backlog_end(struct parley_call *call, enum parley_call_state to,
+			  enum parley_reason reason);
+void parley_backlog_ended(struct parley_call *call);
 bool parley_backlog_end(struct parley_call *call, enum parley_call_state to,
 			enum parley_reason reason);
-bool parley_backlog_establish(struct parley_call *call, struct sock *callee);
+bool parley_backlog_establish(struct parley_call *call, struct sock *callee,
+			      struct parley_blob **reply);
+void parley_backlog_expire(struct parley_call *call);
 struct parley_call *parley_backlog_take(struct parley_listener *l);
 void parley_backlog_untake(struct parley_call *call);
-int parley_backlog_info(struct parley_sock *psk, struct parley_backlog *info);
+void parley_backlog_clear(struct parley_listener *l);
+
+/* verdict.c: decisions about calls in a backlog */
+bool parley_verdict_apply(struct parley_call *call,
+			  struct parley_ruling *ruling);
+void parley_verdict_store(struct parley_call *call,
+			  struct parley_ruling *ruling);
+void parley_verdict_defer(struct parley_call *call);
+int parley_verdict_decide(struct parley_listener *l, u64 id,
+			  struct parley_ruling *ruling, u32 flags);
+struct parley_call *parley_verdict_offer(struct parley_listener *l,
+					 bool deferred, bool *judge);
+bool parley_verdict_give(struct parley_call *call);
+void parley_verdict_unsee(struct parley_call *call);
+void parley_verdict_rewind(struct parley_listener *l);
+int parley_verdict_review(struct parley_listener *l);
+
+/* reserve.c: approved calls that are kept for a thread */
+void parley_reserve_watch(struct parley_listener *l);
+void parley_reserve(struct parley_call *call);
+struct pid *parley_unreserve(struct parley_call *call);
+void parley_reserve_mark(struct parley_call *call);
+struct parley_call *parley_reserve_take(struct parley_listener *l);
+struct parley_call *parley_reserve_forget(struct parley_listener *l);
+void parley_reserve_clear(struct parley_listener *l);
+void parley_reserve_reap(struct timer_list *t);
+
+/* wait.c: waiting for a call */
+
+/**
+ * struct parley_wait - what one waits for at a listener
+ * @l: the listener
+ * @wq: the queue; its waiters are exclusive
+ * @take: takes a call if there is one. Return: it, held, NULL, or an error
+ * @more: whether there is something for others who wait on @wq
+ * @pass: wakes one of them
+ * @deferred: for @take
+ * @judge: set by @take
+ * @timeo: how long to wait, in ticks
+ * @until: jiffies at the end of that time
+ * @last: the last call's id when the wait began
+ */
+struct parley_wait {
+	struct parley_listener *l;
+	wait_queue_head_t *wq;
+	struct parley_call *(*take)(struct parley_wait *w);
+	bool (*more)(struct parley_listener *l);
+	void (*pass)(struct parley_listener *l);
+	bool deferred;
+	bool judge;
+	long timeo;
+	unsigned long until;
+	u64 last;
+};
+
+void parley_wait_begin(struct parley_wait *w, struct sock *sk, bool nowait);
+struct parley_call *parley_wait(struct parley_wait *w);
+int parley_wait_go_on(struct parley_wait *w, u64 id);
+
+/* decide.c: deciding in user space */
+int parley_arg_read(void *arg, size_t known, size_t first, void __user *from);
+int parley_next_call(struct socket *sock, void __user *arg);
+int parley_decide(struct sock *sk, void __user *arg);
+int parley_review(struct sock *sk);
+
+/* inherit.c: what of the listener's file an accepted one takes over */
+void parley_inherit(struct socket *sock, struct socket *newsock);
 
 /* accept.c, connect.c */
 int parley_accept(struct socket *sock, struct socket *newsock,
@@ -391,7 +478,7 @@ int parley_getsockopt(struct socket *sock, int level, int name,
  * struct parley_transport - what depends on where the other end is
  * @deliver: find the listener of call->to and put the call into its backlog,
  *	or say why that is not possible. Context: process, may sleep. Return:
- *	0, or the enum parley_reason of the refusal
+ *	0, the enum parley_reason of the refusal, or a negative errno
  * @answer: the call has its outcome: tell the caller. Context: any, no locks
  * @send: take bytes for the other end. Return: bytes, 0 if there is no space
  *	now, or a negative errno
@@ -470,89 +557,5 @@ struct parley_listener *parley_table_lookup(struct parley_net *pn,
 					    const struct parley_addr *to);
 int parley_table_init_net(struct parley_net *pn);
 void parley_table_exit_net(struct parley_net *pn);
-
-/* netns.c, sysctl.c, proc.c: what each network namespace has */
-
-/**
- * enum parley_count - what is counted
- * @PARLEY_COUNT_SOCKETS: sockets that exist
- * @PARLEY_COUNT_CALLS: call objects that exist
- * @PARLEY_COUNT_PAGES: pages of data held
- * @PARLEY_COUNT_CALLED: calls begun, ever
- * @PARLEY_COUNT_ESTABLISHED: calls that became connections, ever
- * @PARLEY_COUNT_REFUSED: calls refused, ever
- * @PARLEY_COUNT_WITHDRAWN: calls withdrawn or timed out, ever
- * @PARLEY_COUNTS: how many there are
- */
-enum parley_count {
-	PARLEY_COUNT_SOCKETS,
-	PARLEY_COUNT_CALLS,
-	PARLEY_COUNT_PAGES,
-	PARLEY_COUNT_CALLED,
-	PARLEY_COUNT_ESTABLISHED,
-	PARLEY_COUNT_REFUSED,
-	PARLEY_COUNT_WITHDRAWN,
-	PARLEY_COUNTS
-};
-
-struct parley_counts {
-	long n[PARLEY_COUNTS];
-};
-
-#define PARLEY_PORT_LOCKS	256
-
-/**
- * struct parley_net - the family in one network namespace
- * @listeners: struct parley_listener by address; RCU, written under the
- *	port's lock
- * @bound: struct parley_sock by port; written under the port's lock
- * @dests: struct parley_dest by address
- * @port_locks: the lock of a port is one of these, by its number
- * @ephemeral: ports that bind(2) chose itself, even and odd ones apart
- * @ephemeral_next: where the next search begins, by parity; a hint
- * @pending: calls charged to all backlogs together
- * @next_id: the last call's id
- * @max_backlog: sysctl
- * @max_pending: sysctl
- * @connect_timeout_ms: sysctl
- * @sysctl: the registered table
- * @counts: per processor
- */
-struct parley_net {
-	struct rhashtable listeners;
-	struct rhltable bound;
-	struct rhashtable dests;
-	spinlock_t port_locks[PARLEY_PORT_LOCKS]; /* the tables */
-	struct ida ephemeral[2];
-	unsigned int ephemeral_next[2];
-	atomic_t pending;
-	atomic64_t next_id;
-	unsigned int max_backlog;
-	unsigned int max_pending;
-	unsigned int connect_timeout_ms;
-	struct ctl_table_header *sysctl;
-	struct parley_counts __percpu *counts;
-};
-
-extern unsigned int parley_net_id;
-
-static inline struct parley_net *parley_net(const struct net *net)
-{
-	return net_generic(net, parley_net_id);
-}
-
-static inline void parley_count(struct parley_net *pn, enum parley_count what,
-				long by)
-{
-	this_cpu_add(pn->counts->n[what], by);
-}
-
-long parley_count_sum(struct parley_net *pn, enum parley_count what);
-int __init parley_netns_init(void);
-void parley_netns_exit(void);
-int parley_sysctl_init_net(struct net *net);
-void parley_sysctl_exit_net(struct net *net);
-int parley_proc_init_net(struct net *net);
-void parley_proc_exit_net(struct net *net);
 
 #endif /* _NET_PARLEY_H */

@@ -4,7 +4,7 @@
  * woken, and looked at after sock_poll_wait() has put us among them:
  *
  *   writer                          poll
- *   A: l->ready, call->state,       C: sock_poll_wait(): on the queue
+ *   A: l->ready, ->urgent, state    C: sock_poll_wait(): on the queue
  *      head, tail, wdone, sk_err       smp_mb()
  *   B: smp_mb() in                  D: reads what A writes
  *      wq_has_sleeper() or in
@@ -27,6 +27,8 @@ static __poll_t parley_poll_listener(struct parley_sock *psk)
 	l = rcu_dereference(psk->listener);
 	if (l && READ_ONCE(l->ready))
 		mask = EPOLLIN | EPOLLRDNORM;
+	if (l && READ_ONCE(l->urgent))
+		mask |= EPOLLPRI;
 	rcu_read_unlock();
 	return mask;
 }

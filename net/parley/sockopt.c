@@ -1,58 +1,221 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Socket options: those of SOL_PARLEY, and those of other levels that servers
- * set out of habit and that mean something here or do no harm.
+ * set out of habit and that mean something here or do no harm. Values of a
+ * fixed length pass through a union; bytes of any length are blobs.
  */
 #include <linux/tcp.h>
 #include <linux/uaccess.h>
 
 #include "parley.h"
 
-static int parley_set_u32(sockptr_t val, unsigned int len, u32 *to)
-{
-	if (len < sizeof(*to))
-		return -EINVAL;
-	return copy_from_sockptr(to, val, sizeof(*to)) ? -EFAULT : 0;
-}
+/* The value of an option on its way in or out. */
+union parley_value {
+	u32 num;
+	u64 num64;
+	struct parley_refusal refusal;
+	struct parley_backlog backlog;
+	struct parley_qos qos;
+	struct parley_defer_timeout defer;
+	struct parley_call_info info;
+};
 
-static int parley_set_timeout(struct sock *sk, u32 ms)
+/* Sockets at rest: what a call takes with it can still be said. */
+static struct parley_terms *parley_set_terms(struct parley_sock *psk)
 {
-	parley_settle(parley_sk(sk));
-	if (sk->sk_state != TCP_CLOSE)
-		return -EINVAL;
-	parley_sk(sk)->timeout_ms = ms;
-	return 0;
-}
-
-static int parley_set_v6only(struct sock *sk, u32 on)
-{
-	struct parley_sock *psk = parley_sk(sk);
-
 	parley_settle(psk);
-	if (sk->sk_state != TCP_CLOSE || psk->bound)
+	if (psk->sk.sk_state != TCP_CLOSE)
+		return ERR_PTR(-EINVAL);
+	return parley_terms_change(&psk->terms) ?: ERR_PTR(-ENOMEM);
+}
+
+static int parley_set_qos(struct parley_sock *psk,
+			  const union parley_value *value)
+{
+	struct parley_terms *terms;
+
+	if (!parley_qos_valid(&value->qos))
 		return -EINVAL;
-	psk->v6only = !!on;
+	terms = parley_set_terms(psk);
+	if (IS_ERR(terms))
+		return PTR_ERR(terms);
+	terms->qos = value->qos;
+	terms->asked = memcmp(&value->qos, &parley_qos_none,
+			      sizeof(parley_qos_none));
 	return 0;
 }
 
-static int parley_set_nodelay(struct sock *sk, u32 on)
+static int parley_set_group(struct parley_sock *psk,
+			    const union parley_value *value)
 {
-	parley_sk(sk)->nodelay = !!on;
+	struct parley_terms *terms = parley_set_terms(psk);
+
+	if (IS_ERR(terms))
+		return PTR_ERR(terms);
+	terms->group = value->num64;
 	return 0;
 }
 
-static int parley_set_with(struct sock *sk, sockptr_t val, unsigned int len,
-			   int (*set)(struct sock *sk, u32 value))
+/* Sockets that listen or will. */
+static struct parley_conf *parley_set_conf(struct parley_sock *psk)
 {
-	u32 value;
+	if (!parley_may_listen(psk))
+		return ERR_PTR(-EINVAL);
+	return parley_conf_of(psk) ?: ERR_PTR(-ENOMEM);
+}
+
+static int parley_set_stage(struct parley_sock *psk,
+			    const union parley_value *value)
+{
+	struct parley_conf *conf;
+
+	if (value->num > PARLEY_STAGE_ARRIVAL)
+		return -EINVAL;
+	conf = parley_set_conf(psk);
+	if (IS_ERR(conf))
+		return PTR_ERR(conf);
+	WRITE_ONCE(conf->stage, value->num);
+	return 0;
+}
+
+static int parley_set_defer(struct parley_sock *psk,
+			    const union parley_value *value)
+{
+	struct parley_conf *conf;
+
+	if (value->defer.verdict != PARLEY_ACCEPT &&
+	    value->defer.verdict != PARLEY_REFUSE)
+		return -EINVAL;
+	conf = parley_set_conf(psk);
+	if (IS_ERR(conf))
+		return PTR_ERR(conf);
+	/* Both or neither: a call that is being deferred reads them. */
+	spin_lock_bh(&conf->lock);
+	conf->defer = value->defer;
+	spin_unlock_bh(&conf->lock);
+	return 0;
+}
+
+static int parley_set_inherit(struct parley_sock *psk,
+			      const union parley_value *value)
+{
+	struct parley_conf *conf;
+
+	if (value->num & ~(PARLEY_INHERIT_NONBLOCK | PARLEY_INHERIT_ASYNC))
+		return -EINVAL;
+	conf = parley_set_conf(psk);
+	if (IS_ERR(conf))
+		return PTR_ERR(conf);
+	WRITE_ONCE(conf->inherit, value->num);
+	return 0;
+}
+
+static int parley_set_timeout(struct parley_sock *psk,
+			      const union parley_value *value)
+{
+	parley_settle(psk);
+	if (psk->sk.sk_state != TCP_CLOSE)
+		return -EINVAL;
+	psk->timeout_ms = value->num;
+	return 0;
+}
+
+static int parley_set_v6only(struct parley_sock *psk,
+			     const union parley_value *value)
+{
+	parley_settle(psk);
+	if (psk->sk.sk_state != TCP_CLOSE || psk->bound)
+		return -EINVAL;
+	psk->v6only = !!value->num;
+	return 0;
+}
+
+static int parley_set_nodelay(struct parley_sock *psk,
+			      const union parley_value *value)
+{
+	psk->nodelay = !!value->num;
+	return 0;
+}
+
+/**
+ * struct parley_setter - an option of a fixed length
+ * @level: its level
+ * @name: its name
+ * @size: bytes that user space must give; it may give more
+ * @set: under lock_sock(). Return: 0 or a negative errno
+ */
+struct parley_setter {
+	int level;
+	int name;
+	unsigned int size;
+	int (*set)(struct parley_sock *psk, const union parley_value *value);
+};
+
+static const struct parley_setter parley_setters[] = {
+	{ SOL_PARLEY, PARLEY_CONNECT_TIMEOUT, sizeof(u32), parley_set_timeout },
+	{ SOL_PARLEY, PARLEY_QOS, sizeof(struct parley_qos), parley_set_qos },
+	{ SOL_PARLEY, PARLEY_GROUP, sizeof(u64), parley_set_group },
+	{ SOL_PARLEY, PARLEY_STAGE, sizeof(u32), parley_set_stage },
+	{ SOL_PARLEY, PARLEY_DEFER_TIMEOUT, sizeof(struct parley_defer_timeout),
+	  parley_set_defer },
+	{ SOL_PARLEY, PARLEY_INHERIT, sizeof(u32), parley_set_inherit },
+	{ IPPROTO_IPV6, IPV6_V6ONLY, sizeof(u32), parley_set_v6only },
+	{ IPPROTO_TCP, TCP_NODELAY, sizeof(u32), parley_set_nodelay },
+};
+
+static int parley_set_value(struct sock *sk, const struct parley_setter *setter,
+			    sockptr_t val, unsigned int len)
+{
+	union parley_value value;
 	int err;
 
-	err = parley_set_u32(val, len, &value);
-	if (err)
-		return err;
+	if (len < setter->size)
+		return -EINVAL;
+	if (copy_from_sockptr(&value, val, setter->size))
+		return -EFAULT;
 	lock_sock(sk);
-	err = set(sk, value);
+	err = setter->set(parley_sk(sk), &value);
 	release_sock(sk);
+	return err;
+}
+
+/* Return: where the socket keeps these bytes, or an error as a pointer. */
+static struct parley_blob **parley_set_place(struct parley_sock *psk, int name)
+{
+	struct parley_terms *terms;
+	struct parley_conf *conf;
+
+	if (name == PARLEY_CALL_DATA) {
+		terms = parley_set_terms(psk);
+		return IS_ERR(terms) ? ERR_CAST(terms) : &terms->data;
+	}
+	conf = parley_set_conf(psk);
+	return IS_ERR(conf) ? ERR_CAST(conf) : &conf->reply;
+}
+
+/* PARLEY_CALL_DATA, PARLEY_REPLY_DATA */
+static int parley_set_bytes(struct sock *sk, int name, sockptr_t val,
+			    unsigned int len)
+{
+	struct parley_blob *blob = NULL;
+	struct parley_blob **place;
+	int err = 0;
+
+	if (len > READ_ONCE(parley_net(sock_net(sk))->max_call_data))
+		return -EMSGSIZE;
+	if (len)
+		blob = parley_blob_new(val, len);
+	if (IS_ERR(blob))
+		return PTR_ERR(blob);
+
+	lock_sock(sk);
+	place = parley_set_place(parley_sk(sk), name);
+	if (IS_ERR(place))
+		err = PTR_ERR(place);
+	else
+		swap(*place, blob);
+	release_sock(sk);
+	parley_blob_put(blob);
 	return err;
 }
 
@@ -66,35 +229,114 @@ static int parley_set_with(struct sock *sk, sockptr_t val, unsigned int len,
  *
  * Context: process, may sleep.
  * Return: 0, -ENOPROTOOPT for what is unknown or can only be read, -EINVAL
- * where the value is too short or the socket is past that, -EFAULT.
+ * where the value is too short, makes no sense, or the socket is past that,
+ * -EMSGSIZE where it is too long, -EFAULT, -ENOMEM.
  */
 int parley_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		      unsigned int len)
 {
-	struct sock *sk = sock->sk;
+	size_t i;
 
-	if (level == SOL_PARLEY && name == PARLEY_CONNECT_TIMEOUT)
-		return parley_set_with(sk, val, len, parley_set_timeout);
-	if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
-		return parley_set_with(sk, val, len, parley_set_v6only);
-	if (level == IPPROTO_TCP && name == TCP_NODELAY)
-		return parley_set_with(sk, val, len, parley_set_nodelay);
+	if (level == SOL_PARLEY &&
+	    (name == PARLEY_CALL_DATA || name == PARLEY_REPLY_DATA))
+		return parley_set_bytes(sock->sk, name, val, len);
+	for (i = 0; i < ARRAY_SIZE(parley_setters); i++)
+		if (parley_setters[i].level == level &&
+		    parley_setters[i].name == name)
+			return parley_set_value(sock->sk, &parley_setters[i],
+						val, len);
 	return -ENOPROTOOPT;
 }
 
-/* The value of an option on its way out. */
-union parley_value {
-	u32 num;
-	struct parley_refusal refusal;
-	struct parley_backlog backlog;
-};
+/* The call whose end this socket is, or the last one that failed. */
+static struct parley_call *parley_get_call(struct parley_sock *psk)
+{
+	parley_settle(psk);
+	if (psk->sk.sk_state == TCP_ESTABLISHED || psk->reason)
+		return parley_own_call(psk);
+	return NULL;
+}
 
 static void parley_get_refusal(struct parley_sock *psk,
 			       struct parley_refusal *refusal)
 {
-	parley_settle(psk);
+	struct parley_call *call = parley_get_call(psk);
+	const struct parley_ruling *ruling;
+
 	memset(refusal, 0, sizeof(*refusal));
 	refusal->reason = psk->reason;
+	if (!psk->reason || !parley_call_answered(call))
+		return;
+	ruling = parley_call_ruling(call);
+	refusal->code = ruling->code;
+	refusal->retry_after_ms = ruling->retry_after_ms;
+	refusal->data_len = parley_blob_len(parley_call_reply(call));
+}
+
+/* What was granted, from this end, or what was asked for. */
+static void parley_get_qos(struct parley_sock *psk, struct parley_qos *qos)
+{
+	struct parley_call *call = parley_get_call(psk);
+
+	*qos = *parley_terms_qos(psk->terms);
+	if (psk->sk.sk_state != TCP_ESTABLISHED || !call)
+		return;
+	*qos = *parley_call_granted(call);
+	if (psk->callee)
+		swap(qos->send, qos->recv);
+}
+
+static int parley_get_info(struct parley_sock *psk,
+			   struct parley_call_info *info)
+{
+	if (!psk->callee)
+		return -EINVAL;
+	parley_call_info(parley_own_call(psk), psk->family, info);
+	return sizeof(*info);
+}
+
+static int parley_get_since(struct parley_sock *psk, u64 *ns)
+{
+	parley_settle(psk);
+	if (psk->sk.sk_state != TCP_ESTABLISHED)
+		return -ENOTCONN;
+	*ns = ktime_get_ns() - psk->since;
+	return sizeof(*ns);
+}
+
+/* Of a socket that listens or will. */
+static int parley_get_conf(struct parley_sock *psk, int name,
+			   union parley_value *value)
+{
+	struct parley_conf *conf = psk->conf;
+	struct parley_conf initial;
+
+	if (!parley_may_listen(psk))
+		return -EINVAL;
+	if (!conf) {
+		parley_conf_init(&initial, sock_net(&psk->sk));
+		conf = &initial;
+	}
+	switch (name) {
+	case PARLEY_STAGE:
+		value->num = conf->stage;
+		return sizeof(value->num);
+	case PARLEY_INHERIT:
+		value->num = conf->inherit;
+		return sizeof(value->num);
+	default:
+		value->defer = conf->defer;
+		return sizeof(value->defer);
+	}
+}
+
+static u64 parley_get_group(struct parley_sock *psk)
+{
+	struct parley_terms *terms = psk->terms;
+
+	if (psk->callee)
+		terms = parley_own_call(psk)->terms;
+	return terms ? terms->group : 0;
 }
 
 static int parley_get_own(struct parley_sock *psk, int name,
@@ -108,8 +350,22 @@ static int parley_get_own(struct parley_sock *psk, int name,
 		parley_get_refusal(psk, &value->refusal);
 		return sizeof(value->refusal);
 	case PARLEY_BACKLOG:
-		return parley_backlog_info(psk, &value->backlog) ?:
+		return parley_listener_info(psk, &value->backlog) ?:
 		       (int)sizeof(value->backlog);
+	case PARLEY_QOS:
+		parley_get_qos(psk, &value->qos);
+		return sizeof(value->qos);
+	case PARLEY_GROUP:
+		value->num64 = parley_get_group(psk);
+		return sizeof(value->num64);
+	case PARLEY_CALL_INFO:
+		return parley_get_info(psk, &value->info);
+	case PARLEY_STAGE:
+	case PARLEY_DEFER_TIMEOUT:
+	case PARLEY_INHERIT:
+		return parley_get_conf(psk, name, value);
+	case PARLEY_CONNECT_TIME:
+		return parley_get_since(psk, &value->num64);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -138,6 +394,73 @@ static int parley_get_value(struct sock *sk, int level, int name,
 	return ret;
 }
 
+/* Bytes are given whole or not at all. */
+static int parley_put_bytes(const void *from, u32 size, u32 room,
+			    char __user *val, int __user *len)
+{
+	if (put_user(size, len))
+		return -EFAULT;
+	if (size > room)
+		return -ERANGE;
+	return copy_to_user(val, from, size) ? -EFAULT : 0;
+}
+
+/* The reply that this socket got, gave, or would give. Holds a reference. */
+static struct parley_blob *parley_get_reply(struct parley_sock *psk)
+{
+	struct parley_call *call = parley_get_call(psk);
+
+	if (call && psk->sk.sk_state != TCP_LISTEN)
+		return parley_blob_get(parley_call_answered(call) ?
+				       parley_call_reply(call) : NULL);
+	if (psk->sk.sk_state == TCP_SYN_SENT || !psk->conf)
+		return NULL;
+	return parley_blob_get(psk->conf->reply);
+}
+
+static struct parley_blob *parley_get_data(struct parley_sock *psk)
+{
+	struct parley_terms *terms = psk->terms;
+
+	if (psk->callee)
+		terms = parley_own_call(psk)->terms;
+	return parley_blob_get(parley_terms_data(terms));
+}
+
+/* PARLEY_CALL_DATA, PARLEY_REPLY_DATA */
+static int parley_get_bytes(struct sock *sk, int name, u32 room,
+			    char __user *val, int __user *len)
+{
+	struct parley_sock *psk = parley_sk(sk);
+	struct parley_blob *blob;
+	int err;
+
+	lock_sock(sk);
+	if (name == PARLEY_CALL_DATA)
+		blob = parley_get_data(psk);
+	else
+		blob = parley_get_reply(psk);
+	release_sock(sk);
+	err = parley_put_bytes(blob ? blob->data : NULL, parley_blob_len(blob),
+			       room, val, len);
+	parley_blob_put(blob);
+	return err;
+}
+
+static int parley_get_peersec(struct parley_sock *psk, u32 room,
+			      char __user *val, int __user *len)
+{
+	const struct parley_blob *label;
+
+	/* An accepted socket's call does not change. */
+	if (!psk->callee)
+		return -EINVAL;
+	label = rcu_dereference_protected(psk->call, 1)->label;
+	if (!label)
+		return -ENOPROTOOPT;
+	return parley_put_bytes(label->data, label->len, room, val, len);
+}
+
 /**
  * parley_getsockopt - getsockopt(2) but for SOL_SOCKET
  * @sock: the socket
@@ -148,11 +471,13 @@ static int parley_get_value(struct sock *sk, int level, int name,
  *
  * Context: process, may sleep.
  * Return: 0, -ENOPROTOOPT, -EINVAL for a negative length or an option that
- * this socket does not have, -EFAULT.
+ * this socket does not have, -ENOTCONN, -ERANGE for bytes that do not fit, and
+ * *@len then says how many they are, -EFAULT.
  */
 int parley_getsockopt(struct socket *sock, int level, int name,
 		      char __user *val, int __user *len)
 {
+	struct sock *sk = sock->sk;
 	union parley_value value;
 	int room, size;
 
@@ -160,7 +485,12 @@ int parley_getsockopt(struct socket *sock, int level, int name,
 		return -EFAULT;
 	if (room < 0)
 		return -EINVAL;
-	size = parley_get_value(sock->sk, level, name, &value);
+	if (level == SOL_PARLEY &&
+	    (name == PARLEY_CALL_DATA || name == PARLEY_REPLY_DATA))
+		return parley_get_bytes(sk, name, room, val, len);
+	if (level == SOL_PARLEY && name == PARLEY_PEERSEC)
+		return parley_get_peersec(parley_sk(sk), room, val, len);
+	size = parley_get_value(sk, level, name, &value);
 	if (size < 0)
 		return size;
 	size = min(size, room);

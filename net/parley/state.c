@@ -13,14 +13,30 @@
 
 /* By state: the states that may come next. An outcome is final. */
 static const u8 parley_state_next[PARLEY_CALL_STATES] = {
-	/* A call that cannot be delivered is refused without waiting. */
+	/* Refused or deferred on arrival, or not to be delivered at all. */
 	[PARLEY_CALL_NEW]	= BIT(PARLEY_CALL_PENDING) |
+				  BIT(PARLEY_CALL_DEFERRED) |
 				  BIT(PARLEY_CALL_REFUSED),
 	[PARLEY_CALL_PENDING]	= BIT(PARLEY_CALL_JUDGING) |
+				  BIT(PARLEY_CALL_DEFERRED) |
+				  BIT(PARLEY_CALL_APPROVED) |
 				  BIT(PARLEY_CALL_REFUSED) |
 				  BIT(PARLEY_CALL_WITHDRAWN),
 	/* An accept that fails puts the call back where it was. */
-	[PARLEY_CALL_JUDGING]	= BIT(PARLEY_CALL_PENDING) | PARLEY_OUTCOMES,
+	[PARLEY_CALL_JUDGING]	= BIT(PARLEY_CALL_PENDING) |
+				  BIT(PARLEY_CALL_DEFERRED) |
+				  BIT(PARLEY_CALL_APPROVED) | PARLEY_OUTCOMES,
+	/* Back to pending by PARLEY_IOC_REVIEW. */
+	[PARLEY_CALL_DEFERRED]	= BIT(PARLEY_CALL_PENDING) |
+				  BIT(PARLEY_CALL_APPROVED) |
+				  BIT(PARLEY_CALL_REFUSED) |
+				  BIT(PARLEY_CALL_WITHDRAWN),
+	/* A decision can be taken back until an accept collects the call. */
+	[PARLEY_CALL_APPROVED]	= BIT(PARLEY_CALL_PENDING) |
+				  BIT(PARLEY_CALL_JUDGING) |
+				  BIT(PARLEY_CALL_DEFERRED) |
+				  BIT(PARLEY_CALL_REFUSED) |
+				  BIT(PARLEY_CALL_WITHDRAWN),
 };
 
 /**
@@ -59,5 +75,6 @@ bool parley_state_ended(enum parley_call_state state)
  */
 bool parley_state_charged(enum parley_call_state state)
 {
-	return state == PARLEY_CALL_PENDING || state == PARLEY_CALL_JUDGING;
+	return state == PARLEY_CALL_PENDING || state == PARLEY_CALL_JUDGING ||
+	       state == PARLEY_CALL_DEFERRED || state == PARLEY_CALL_APPROVED;
 }

@@ -8,22 +8,26 @@
 
 #include "parley.h"
 
-#define PARLEY_SYSCTL(field, min) {					\
+#define PARLEY_SYSCTL(field, min, max) {				\
 	.procname	= #field,					\
 	.data		= (void *)offsetof(struct parley_net, field),	\
 	.maxlen		= sizeof_field(struct parley_net, field),	\
 	.mode		= 0644,						\
 	.proc_handler	= proc_douintvec_minmax,			\
 	.extra1		= min,						\
+	.extra2		= max,						\
 }
 
 static unsigned int parley_one = 1;
+static unsigned int parley_data_max = PARLEY_DATA_MAX;
 
 /* data is an offset here, made an address for each namespace. */
 static const struct ctl_table parley_sysctls[] = {
-	PARLEY_SYSCTL(connect_timeout_ms, NULL),
-	PARLEY_SYSCTL(max_backlog, &parley_one),
-	PARLEY_SYSCTL(max_pending, NULL),
+	PARLEY_SYSCTL(connect_timeout_ms, NULL, NULL),
+	PARLEY_SYSCTL(defer_timeout_ms, NULL, NULL),
+	PARLEY_SYSCTL(max_backlog, &parley_one, NULL),
+	PARLEY_SYSCTL(max_call_data, NULL, &parley_data_max),
+	PARLEY_SYSCTL(max_pending, NULL, NULL),
 	PARLEY_SYSCTL_END
 };
 

@@ -66,20 +66,57 @@ parley_transport_find(struct net *net, const struct parley_addr *to)
 	return parley_local_has(net, to) ? &parley_local : NULL;
 }
 
-static int parley_local_deliver(struct parley_call *call, u32 timeout_ms)
+static struct parley_listener *parley_local_find(struct parley_call *call)
 {
-	int reason = PARLEY_REASON_NO_LISTENER;
 	struct parley_listener *l;
 
 	rcu_read_lock();
 	l = parley_table_lookup(call->pn, &call->to);
-	if (l) {
-		/* Before anybody can say yes, and so before poll sees it. */
-		parley_listener_identify(l, call->caller);
-		reason = parley_backlog_add(l, call, timeout_ms);
-	}
+	/* With success the call's, to be put in parley_call_put(). */
+	if (l && !refcount_inc_not_zero(&l->ref))
+		l = NULL;
 	rcu_read_unlock();
-	return reason;
+	return l;
+}
+
+/* PARLEY_STAGE_ARRIVAL: the policy is asked before the call is charged. */
+static int parley_local_judge(struct parley_listener *l,
+			      struct parley_call *call, u32 timeout_ms)
+{
+	struct parley_ruling ruling;
+	int ret;
+
+	ret = parley_backlog_room(l, call->pn);
+	if (ret)
+		return ret;
+	ret = parley_policy_judge(l, call, &ruling);
+	if (ret)
+		return ret;
+	if (ruling.verdict == PARLEY_REFUSE) {
+		call->ruling = ruling; /* with its references */
+		return PARLEY_REASON_RULE;
+	}
+	ret = parley_backlog_add(l, call, timeout_ms, &ruling);
+	parley_ruling_drop(&ruling);
+	return ret;
+}
+
+static int parley_local_deliver(struct parley_call *call, u32 timeout_ms)
+{
+	struct parley_listener *l = parley_local_find(call);
+	int ret;
+
+	if (!l)
+		return PARLEY_REASON_NO_LISTENER;
+	/* Before anybody can say yes, and so before poll sees it. */
+	parley_listener_identify(l, call->caller);
+	if (READ_ONCE(l->conf->stage) == PARLEY_STAGE_ARRIVAL)
+		ret = parley_local_judge(l, call, timeout_ms);
+	else
+		ret = parley_backlog_add(l, call, timeout_ms, NULL);
+	if (ret)
+		parley_listener_put(l); /* hold in parley_local_find() */
+	return ret;
 }
 
 static void parley_local_answer(struct sock *caller, struct parley_call *call)

@@ -103,8 +103,8 @@ compiler_output() {
 # The programs are static and use system calls only, so one build serves every
 # kernel.
 
-# build_tests [PROGRAM...]: these, or all: every selftests/*.c is a program, except lib*.c, which are
-# linked into all.  Sets TEST_BIN.
+# build_tests [PROGRAM...]: these, or all: every selftests/*.c is a program,
+# except lib.c and lib_*.c, which are linked into all.  Sets TEST_BIN.
 build_tests() {
 	TEST_BIN=$BUILD/tests
 	use_source_files

@@ -23,14 +23,16 @@ struct state_row {
 	bool charged;
 };
 
-/* New, Pending, Judging, Established, Refused, Withdrawn */
+/* New, Pending, Judging, Deferred, Approved, Established, Refused, Withdrawn */
 static const struct state_row state_rows[] = {
-	{ "new",	 PARLEY_CALL_NEW,	  "-P--R-", false, false },
-	{ "pending",	 PARLEY_CALL_PENDING,	  "--J-RW", false, true },
-	{ "judging",	 PARLEY_CALL_JUDGING,	  "-P-ERW", false, true },
-	{ "established", PARLEY_CALL_ESTABLISHED, "------", true,  false },
-	{ "refused",	 PARLEY_CALL_REFUSED,	  "------", true,  false },
-	{ "withdrawn",	 PARLEY_CALL_WITHDRAWN,	  "------", true,  false },
+	{ "new",	 PARLEY_CALL_NEW,	  "-P-D--R-", false, false },
+	{ "pending",	 PARLEY_CALL_PENDING,	  "--JDA-RW", false, true },
+	{ "judging",	 PARLEY_CALL_JUDGING,	  "-P-DAERW", false, true },
+	{ "deferred",	 PARLEY_CALL_DEFERRED,	  "-P--A-RW", false, true },
+	{ "approved",	 PARLEY_CALL_APPROVED,	  "-PJD--RW", false, true },
+	{ "established", PARLEY_CALL_ESTABLISHED, "--------", true,  false },
+	{ "refused",	 PARLEY_CALL_REFUSED,	  "--------", true,  false },
+	{ "withdrawn",	 PARLEY_CALL_WITHDRAWN,	  "--------", true,  false },
 };
 
 static void state_row_desc(const struct state_row *row, char *desc)

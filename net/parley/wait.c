@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Waiting at a listener: for a call to accept, or to look at. The wait is
+ * exclusive, each call wakes one who waits.
+ */
+#include <linux/sched/signal.h>
+
+#include "parley.h"
+
+/**
+ * parley_wait_begin - say for how long
+ * @w: what for
+ * @sk: the listening socket
+ * @nowait: as with O_NONBLOCK
+ *
+ * Context: process.
+ */
+void parley_wait_begin(struct parley_wait *w, struct sock *sk, bool nowait)
+{
+	struct parley_net *pn = parley_net(sock_net(sk));
+
+	w->timeo = sock_rcvtimeo(sk, nowait);
+	w->until = jiffies + w->timeo;
+	w->last = atomic64_read(&pn->next_id);
+}
+
+/* Why one does not go on waiting, or 0. */
+static int parley_wait_stop(const struct parley_wait *w)
+{
+	/* A dying process shall not take what it cannot serve. */
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (!rcu_access_pointer(w->l->sk))
+		return -EINVAL;
+	if (!w->timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(w->timeo);
+	return 0;
+}
+
+/*
+ * After every wake the backlog is looked at before time and signals are, so
+ * whoever leaves without a call has not slept through anybody's wake-up; and
+ * who is woken once more while already leaving with a call passes that on.
+ */
+static struct parley_call *parley_wait_queued(struct parley_wait *w)
+{
+	struct parley_call *call;
+	DEFINE_WAIT(wait);
+	bool woken;
+	int err;
+
+	for (;;) {
+		prepare_to_wait_exclusive(w->wq, &wait, TASK_INTERRUPTIBLE);
+		call = fatal_signal_pending(current) ? NULL : w->take(w);
+		if (call)
+			break;
+		err = parley_wait_stop(w);
+		if (err) {
+			call = ERR_PTR(err);
+			break;
+		}
+		w->timeo = schedule_timeout(w->timeo);
+	}
+	/* A wake-up takes its waiter off the queue. */
+	woken = list_empty_careful(&wait.entry);
+	finish_wait(w->wq, &wait);
+	if (woken && w->more(w->l))
+		w->pass(w->l);
+	return call;
+}
+
+/**
+ * parley_wait - take a call, or wait for one
+ * @w: what for, and how long
+ *
+ * Context: process, may sleep.
+ * Return: what @w->take gave, or as a pointer -EAGAIN, -EINTR or
+ * -ERESTARTSYS, -EINVAL where the listener is closed.
+ */
+struct parley_call *parley_wait(struct parley_wait *w)
+{
+	struct parley_call *call = w->take(w);
+	int err;
+
+	/* Without a place on the queue nobody's wake-up comes by mistake. */
+	if (call)
+		return call;
+	err = parley_wait_stop(w);
+	if (err)
+		return ERR_PTR(err);
+	return parley_wait_queued(w);
+}
+
+/**
+ * parley_wait_go_on - whether to look for another call
+ * @w: what one waits for
+ * @id: a call that came to nothing
+ *
+ * Such calls may come as fast as they are taken, so time and signals count
+ * even if there is no need to sleep. Who does not wait is done with what was
+ * there at the beginning: later calls are later events.
+ *
+ * Context: process, may sleep.
+ * Return: 0 to go on, -EAGAIN, -EINTR or -ERESTARTSYS.
+ */
+int parley_wait_go_on(struct parley_wait *w, u64 id)
+{
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (signal_pending(current))
+		return sock_intr_errno(w->timeo);
+	if (w->timeo != MAX_SCHEDULE_TIMEOUT)
+		w->timeo = max_t(long, w->until - jiffies, 0);
+	return w->timeo || id <= w->last ? 0 : -EAGAIN;
+}
