@@ -5,23 +5,36 @@
 # parleyctl in PATH) and prints a transcript. Every step checks what it shows;
 # the first that goes otherwise ends the demo with status 1.
 #
-# Two commands may run in the background, "server" and "caller". Their output
-# comes through a fifo and is printed, marked with the name, when the story
-# waits for it: the steps wait for events, never for time.
+# Four commands may run in the background: "server", "caller", "second" (a
+# caller) and "decider". Their output comes through a fifo and is printed, marked
+# with the name, when the story waits for it: the steps wait for events, never
+# for time.
+#
+# busybox's "read" loses what it has when a child ends meanwhile. So they are not
+# this shell's children, but those of a shell each that tells how the command
+# ended and then stays until descriptor 9 is closed.
 set -u
 
 dir=$(mktemp -d)
+door=/tmp/door
+rules=/tmp/rules
 server_pid=
 caller_pid=
+second_pid=
+decider_pid=
 
 cleanup()
 {
-	for pid in $server_pid $caller_pid; do
+	for pid in $server_pid $caller_pid $second_pid $decider_pid; do
 		kill "$pid" 2>/dev/null
 	done
-	rm -rf "$dir"
+	exec 9>&-
+	wait
+	rm -rf "$dir" "$rules"
 }
 trap cleanup EXIT
+mkfifo "$dir/hold"
+exec 9<>"$dir/hold"
 
 chapter()
 {
@@ -43,10 +56,11 @@ fail()
 run()
 {
 	echo "\$ $1"
-	eval "$1" </dev/null >"$dir/output" 2>&1 3<&- 4>&- 5<&- 6>&-
+	eval "$1" </dev/null >"$dir/output" 2>&1 \
+		3<&- 4>&- 5<&- 6>&- 7<&- 8<&- 9<&-
 	status=$?
 	output=$(cat "$dir/output")
-	echo "$output"
+	[ -z "$output" ] || echo "$output"
 	[ "$status" -eq "$2" ] ||
 		fail "'$1' ended with status $status instead of $2"
 	case $output in
@@ -55,33 +69,59 @@ run()
 	esac
 }
 
-# start NAME COMMAND: in the background; server has its output at descriptor
-# 3 and its input at 4, caller at 5 and 6
+# start NAME COMMAND: in the background; the server has its output at
+# descriptor 3 and its input at 4, the decider at 5 and 6; callers have no input,
+# and their output is at 7 and 8
 start()
 {
 	echo "\$ $2 &"
 	mkfifo "$dir/in" "$dir/out"
-	eval "exec $2" <"$dir/in" >"$dir/out" 2>&1 3<&- 4>&- 5<&- 6>&- &
-	if [ "$1" = server ]; then
-		server_pid=$!
-		exec 4>"$dir/in" 3<"$dir/out"
-	else
-		caller_pid=$!
-		exec 6>"$dir/in" 5<"$dir/out"
-	fi
+	case $1 in
+	server | decider) in=$dir/in ;;
+	*) in=/dev/null ;;
+	esac
+	(
+		sh -c "echo \"@pid \$\$\"; exec $2" <"$in" 2>&1 9<&- &
+		wait $! 2>/dev/null	# it says "Terminated"
+		echo "@status $?"
+		read -r _ <&9
+	) >"$dir/out" 9<"$dir/hold" 3<&- 4>&- 5<&- 6>&- 7<&- 8<&- &
+	case $1 in
+	server) exec 3<"$dir/out" 4>"$dir/in" ;;
+	decider) exec 5<"$dir/out" 6>"$dir/in" ;;
+	caller) exec 7<"$dir/out" ;;
+	second) exec 8<"$dir/out" ;;
+	esac
 	rm "$dir/in" "$dir/out"
+	read_line "$1" || fail "the $1 did not start"
+	eval "$1_pid=${line#@pid }"
 }
 
-# next_line NAME: reads and prints one line; false at the end, and when there
-# is nothing for a minute
-next_line()
+# read_line NAME: reads a line; false when there is nothing for a minute
+read_line()
 {
 	# shellcheck disable=SC3045 # busybox has read -t
-	if [ "$1" = server ]; then
-		IFS= read -r -t 60 line <&3
-	else
-		IFS= read -r -t 60 line <&5
-	fi && echo "  $1 | $line"
+	case $1 in
+	server) IFS= read -r -t 60 line <&3 ;;
+	decider) IFS= read -r -t 60 line <&5 ;;
+	caller) IFS= read -r -t 60 line <&7 ;;
+	second) IFS= read -r -t 60 line <&8 ;;
+	esac
+}
+
+# next_line NAME: reads and prints one line; false at the end, with the status
+# in $status, or when there is nothing for a minute
+next_line()
+{
+	status=unknown
+	read_line "$1" || return 1
+	case $line in
+	'@status '*)
+		status=${line#@status }
+		return 1
+		;;
+	esac
+	printf '%9s | %s\n' "$1" "$line"
 }
 
 # await NAME PATTERN: prints lines up to one that contains PATTERN
@@ -101,24 +141,27 @@ enter()
 	echo >&4
 }
 
+# answer TEXT: somebody types at the decider
+answer()
+{
+	echo "(at the decider: $1)"
+	echo "$1" >&6
+}
+
 # finish NAME STATUS: prints the rest; the command must end with STATUS
 finish()
 {
 	while next_line "$1"; do
 		:
 	done
-	if [ "$1" = server ]; then
-		exec 3<&- 4>&-
-		pid=$server_pid
-		server_pid=
-	else
-		exec 5<&- 6>&-
-		pid=$caller_pid
-		caller_pid=
-	fi
-	wait "$pid" 2>/dev/null	# it says "Terminated"
-	status=$?
-	[ "$status" -eq "$2" ] ||
+	eval "$1_pid="
+	case $1 in
+	server) exec 3<&- 4>&- ;;
+	decider) exec 5<&- 6>&- ;;
+	caller) exec 7<&- ;;
+	second) exec 8<&- ;;
+	esac
+	[ "$status" = "$2" ] ||
 		fail "the $1 ended with status $status instead of $2"
 }
 
@@ -185,7 +228,85 @@ await caller LISTENER_CLOSED
 finish caller 1
 finish server 0
 
-chapter '7. The administrator caps every backlog'
+chapter '7. The call states its terms, the rules answer: with data, code and time'
+tell 'What the callers say is seen before anything is connected.'
+cat >"$rules" <<-'END'
+	accept data 0 "member" reply "welcome back"
+	refuse data 0 "guest" code 7 retry-after 2s reply "members only today"
+	default defer
+END
+run "cat $rules" 0 'default defer'
+start server "parleyctl listen --rules $rules --control $door 127.0.0.1:7000"
+await server 'to decide'
+run "parleyctl call --data 'guest 12' 127.0.0.1:7000" 1 'members only today'
+case $output in
+*RULE*code:\ 7*'call again after: 2 s'*) ;;
+*) fail 'reason, code or time are missing' ;;
+esac
+run "parleyctl call --data 'member 5' --send hello 127.0.0.1:7000" 0 \
+	'welcome back'
+await server 'accepted by rule 0'
+await server 'call ended'
+
+chapter '8. A deferred call waits aside, and is decided later'
+tell 'The rules have nothing for this caller: a person is to decide.'
+start caller "parleyctl call --data 'friend of a member' 127.0.0.1:7000"
+await caller 'calling 127.0.0.1:7000'
+await server 'calls deferred: 1'
+tell 'It does not hold up those behind it.'
+run "parleyctl call --data 'member 6' --send hello 127.0.0.1:7000" 0 \
+	'welcome back'
+await server 'call ended'
+run "parleyctl calls --control $door" 0 'friend of a member'
+id=$(echo "$output" | awk '$2 == "deferred" { print $1 }')
+run "parleyctl decide --control $door --reply 'just this once' $id accept" 0 ''
+await caller 'accepted by 127.0.0.1:7000'
+await caller 'just this once'
+await server 'accepted by a decider'
+await server 'call ended'
+finish caller 0
+
+chapter '9. A decider is killed; its calls stay, and a successor decides'
+start caller "parleyctl call --data 'first in line' 127.0.0.1:7000"
+await caller 'calling 127.0.0.1:7000'
+start second "parleyctl call --data 'second in line' 127.0.0.1:7000"
+await second 'calling 127.0.0.1:7000'
+start decider "parleyctl ask --control $door"
+await decider 'first in line'
+await decider 'leave: q'
+tell 'It has seen the first call, and is killed before it has decided.'
+kill -9 "$decider_pid"
+finish decider 137
+tell 'Nobody was refused, nobody was let in; both calls wait still.'
+run "parleyctl calls --control $door" 0 'second in line'
+case $output in
+*'first in line'*) ;;
+*) fail 'the first call is lost' ;;
+esac
+start decider "parleyctl ask --control $door"
+await decider 'first in line'
+await decider 'leave: q'
+answer 'a glad that you waited'
+await caller 'accepted by 127.0.0.1:7000'
+await caller 'glad that you waited'
+finish caller 0
+await decider 'second in line'
+await decider 'leave: q'
+answer 'r 42 10s come back when it is quiet'
+await second SERVER
+await second 'code: 42'
+await second 'call again after: 10 s'
+await second 'come back when it is quiet'
+finish second 1
+await decider refused
+answer q
+finish decider 0
+tell 'The server ends.'
+kill "$server_pid"
+await server 'stopped listening'
+finish server 0
+
+chapter '10. The administrator caps every backlog'
 cap=$(cat /proc/sys/net/parley/max_backlog) || fail 'no net.parley.max_backlog'
 run "sysctl -w net.parley.max_backlog=3" 0 'net.parley.max_backlog = 3'
 tell 'listen() asks for 100 and succeeds, and can see that it got 3.'
@@ -194,13 +315,13 @@ await server 'backlog 3 instead of 100'
 await server 'calls are left waiting'
 sysctl -w "net.parley.max_backlog=$cap" >/dev/null
 
-chapter '8. The module stays while a socket is open'
+chapter '11. The module stays while a socket is open'
 run "rmmod parley" 1 'temporarily unavailable'
 tell 'The server ends.'
 kill "$server_pid"
 finish server 0
 
-chapter '9. The books'
+chapter '12. The books'
 tell 'Every call was established, refused or withdrawn; nothing is left.'
 # Freed objects may stay for a moment (RCU): look again, but not for ever.
 tries=0

@@ -150,6 +150,20 @@ lint_examples() {
 	verdict "examples in the documentation" "$OUT/examples"
 }
 
+# Each row of the table for those who port names a test that exists.
+lint_winsock() {
+	"$TREE/Documentation/check-winsock.sh" >"$OUT/winsock" 2>&1 ||
+		echo "exit status $?" >>"$OUT/winsock"
+	verdict "tests named in winsock.rst" "$OUT/winsock"
+}
+
+# What the library exports, declares, documents and installs is the same.
+lint_library() {
+	make -s -C "$TREE/tools/libparley" O="$OUT/libparley" check \
+		>"$OUT/library" 2>&1 || echo "exit status $?" >>"$OUT/library"
+	verdict "libparley as installed" "$OUT/library"
+}
+
 # W=1 and sparse; a kernel that cannot be had is a failure of its check.
 lint_builds() {
 	local kernel
@@ -174,6 +188,8 @@ lint_shellcheck
 lint_kernel_doc
 lint_checkpatch
 lint_examples
+lint_winsock
+lint_library
 if [ $# -eq 0 ]; then
 	mapfile -t kernels < <(stock_kernels)
 	set -- "${kernels[@]}"

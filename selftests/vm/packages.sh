@@ -12,8 +12,9 @@ PACKAGES_demo="gcc gcc-12 make libc6-dev qemu-system-x86 pahole libelf-dev
 PACKAGES_check="$PACKAGES_demo procps"
 # A kernel: "make check-debug".
 PACKAGES_debug="$PACKAGES_check flex bison bc libssl-dev python3 kmod"
-# "make lint"; g++ compiles the UAPI header as C++, perl runs checkpatch.
-PACKAGES_lint="$PACKAGES_check g++ sparse shellcheck perl python3"
+# "make lint"; g++ compiles the UAPI header as C++, perl runs checkpatch,
+# pkgconf finds the installed library.
+PACKAGES_lint="$PACKAGES_check g++ sparse shellcheck perl python3 pkgconf"
 # The module and tools for the running kernel.
 PACKAGES_build="gcc make libc6-dev"
 

@@ -17,7 +17,7 @@
 static int split(char *text, char **host, char **port)
 {
 	char *colon = strrchr(text, ':');
-	long number;
+	unsigned long number;
 
 	if (!colon || !colon[1])
 		return usage_error("'%s' has no port: write ADDRESS:PORT, as in 127.0.0.1:7000",

@@ -11,6 +11,11 @@
 static const struct cmd cmds[] = {
 	{ "listen", "take calls at an address, or let them wait", cmd_listen },
 	{ "call", "call a listener and talk to it", cmd_call },
+	{ "ask", "ask about the calls of a listener, one after the other", cmd_ask },
+	{ "calls", "list the undecided calls of a listener", cmd_calls },
+	{ "decide", "accept, refuse or defer one of them", cmd_decide },
+	{ "review", "have the deferred ones judged again", cmd_review },
+	{ "rules", "show, replace or check rules", cmd_rules },
 	{ "stat", "show the counters of this network namespace", cmd_stat },
 };
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the files of parleyctl share: the table of subcommands, exit codes,
- * messages, option and address parsing.
+ * messages, and the parsing of the command line.
  */
 #ifndef PARLEYCTL_H
 #define PARLEYCTL_H
 
+#include <linux/parley.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -32,9 +35,24 @@ struct cmd {
 	int (*run)(int argc, char **argv);
 };
 
+int cmd_ask(int argc, char **argv);
 int cmd_call(int argc, char **argv);
+int cmd_calls(int argc, char **argv);
+int cmd_decide(int argc, char **argv);
 int cmd_listen(int argc, char **argv);
+int cmd_review(int argc, char **argv);
+int cmd_rules(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+
+/**
+ * struct bytes - data of any kind
+ * @data: malloc()ed or NULL
+ * @len: how many
+ */
+struct bytes {
+	char *data;
+	size_t len;
+};
 
 /* util.c */
 void set_prefix(const char *prefix);
@@ -43,12 +61,21 @@ void say(const char *fmt, ...) __printf(1, 2);
 int failure(const char *fmt, ...) __printf(1, 2);
 void hint(const char *fmt, ...) __printf(1, 2);
 int usage_error(const char *fmt, ...) __printf(1, 2);
-int parse_number(const char *option, const char *text, long max, long *number);
 int open_socket(int flags);
-void say_peer(int fd, const char *what, const struct sockaddr_storage *peer,
-	      const char *more);
 bool in_background(int fd);
+int read_all(FILE *file, size_t max, struct bytes *bytes);
 int write_all(int fd, const char *buf, size_t len);
+int end_output(void);
+double now_ms(void);
+
+/* parse.c */
+int parse_number(const char *option, const char *text, unsigned long max,
+		 unsigned long *number);
+int parse_ms(const char *option, const char *text, uint32_t *ms);
+int parse_bytes(const char *option, const char *text, struct bytes *bytes);
+int parse_qos(const char *option, const char *text, struct parley_qos *qos);
+int parse_verdict(const char *text, int *verdict);
+void hint_qos(void);
 
 /* addr.c */
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Messages, numbers of the command line, and the few steps that listen and
- * call have in common. Messages go to standard error: standard output is for
- * data.
+ * Messages, and the few steps that several subcommands have in common.
+ * Messages go to standard error: standard output is for data.
  */
 #include <errno.h>
-#include <linux/parley.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "parleyctl.h"
@@ -57,7 +56,7 @@ int failure(const char *fmt, ...)
 	return EXIT_FAILED;
 }
 
-/* A second line for a failure: why, or the way out. */
+/* A further line for a failure: why, or the way out. */
 void hint(const char *fmt, ...)
 {
 	va_list args;
@@ -80,19 +79,6 @@ int usage_error(const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
-/* A number from 0 to @max, or a usage error that names @option. */
-int parse_number(const char *option, const char *text, long max, long *number)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtol(text, &end, 10);
-	if (errno || end == text || *end || *number < 0 || *number > max)
-		return usage_error("%s: '%s' is not a number from 0 to %ld",
-				   option, text, max);
-	return EXIT_OK;
-}
-
 /* Returns -1 after it has told why. */
 int open_socket(int flags)
 {
@@ -107,23 +93,6 @@ int open_socket(int flags)
 	return -1;
 }
 
-/* "@what ADDRESS (uid U, pid P)@more" about the peer of a connection. */
-void say_peer(int fd, const char *what, const struct sockaddr_storage *peer,
-	      const char *more)
-{
-	char text[ADDR_TEXT];
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	addr_text(peer, text);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
-		say("%s %s (SO_PEERCRED: %s)%s", what, text, strerror(errno),
-		    more);
-	else
-		say("%s %s (uid %u, pid %d)%s", what, text, cred.uid, cred.pid,
-		    more);
-}
-
 /*
  * Is @fd the terminal of somebody else's foreground? Reading from it would
  * stop this process (SIGTTIN).
@@ -133,6 +102,31 @@ bool in_background(int fd)
 	pid_t foreground = isatty(fd) ? tcgetpgrp(fd) : -1;
 
 	return foreground >= 0 && foreground != getpgrp();
+}
+
+/* All that is in @file, at most @max bytes: EFBIG; -1 and errno, or 0. */
+int read_all(FILE *file, size_t max, struct bytes *bytes)
+{
+	size_t room = 0;
+
+	bytes->len = 0;
+	do {
+		char *data;
+
+		room = room ? 2 * room : 4096;
+		data = realloc(bytes->data, room);
+		if (!data)
+			return -1;
+		bytes->data = data;
+		bytes->len += fread(data + bytes->len, 1, room - bytes->len,
+				    file);
+	} while (bytes->len == room && room <= max);
+	if (ferror(file))
+		return -1;
+	if (bytes->len <= max)
+		return 0;
+	errno = EFBIG;
+	return -1;
 }
 
 int write_all(int fd, const char *buf, size_t len)
@@ -148,4 +142,20 @@ int write_all(int fd, const char *buf, size_t len)
 		len -= n;
 	}
 	return EXIT_OK;
+}
+
+/* Has all that was printed arrived? */
+int end_output(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return failure("standard output: %s", strerror(errno));
+	return EXIT_OK;
+}
+
+double now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
 }
