@@ -8,8 +8,8 @@
  *  - a socket (struct parley_sock), as in any family: at rest, listening,
  *    calling, or connected;
  *  - a call (struct parley_call), what connect(2) makes: from whom, to whom,
- *    since when. It waits in a backlog until it has its outcome, which it
- *    gets exactly once: ESTABLISHED, REFUSED or WITHDRAWN;
+ *    since when, on what terms. It waits in a backlog until it has its
+ *    outcome, which it gets exactly once: ESTABLISHED, REFUSED or WITHDRAWN;
  *  - a listener (struct parley_listener), what listen(2) makes: the backlog.
  *
  * A caller is one socket, an accepted connection is two that know each other
@@ -23,9 +23,12 @@
  *   ring->wlock, ->rlock    writers, readers of one direction. Under
  *                           lock_sock() they are only tried for
  *   listener->lock          a backlog, and the state of each of its calls
- *   port lock               what the tables say of one port
+ *   port lock, conf->lock   what the tables say of one port; what becomes of
+ *                           calls that stay deferred. Never both
  *
- * The last two are spinlocks, taken with softirqs off. The outcome of a call
+ * The last three are spinlocks, taken with softirqs off. A policy is asked
+ * under none of these, but for the caller's own lock_sock() where the call is
+ * judged on arrival. The outcome of a call
  * is decided under the listener's lock alone, so an accept never waits for a
  * caller who sits on its own lock_sock(); the caller's socket takes note when
  * it is next used (parley_settle()). Until the outcome is stored, what the

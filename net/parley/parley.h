@@ -2,7 +2,8 @@
 /*
  * What the files of the module share: objects first, then what each file
  * offers the others. Read uapi/linux/parley.h before this, and after it the
- * head comment of af_parley.c, then listen.c, connect.c and accept.c.
+ * head comment of af_parley.c, then backlog.c, verdict.c, connect.c, accept.c
+ * and decide.c.
  */
 #ifndef _NET_PARLEY_H
 #define _NET_PARLEY_H
