@@ -9,12 +9,16 @@
 . "$VM_DIR/aptroot.sh"
 # shellcheck source=source.sh
 . "$VM_DIR/source.sh"
+# shellcheck source=libbpf.sh
+. "$VM_DIR/libbpf.sh"
 # shellcheck source=sid.sh
 . "$VM_DIR/sid.sh"
 # shellcheck source=debug-kernel.sh
 . "$VM_DIR/debug-kernel.sh"
 # shellcheck source=kernel.sh
 . "$VM_DIR/kernel.sh"
+# shellcheck source=btf.sh
+. "$VM_DIR/btf.sh"
 # shellcheck source=build.sh
 . "$VM_DIR/build.sh"
 # shellcheck source=initramfs.sh

@@ -13,7 +13,7 @@ if [ -z "${VM_DIR:-}" ]; then
 fi
 
 # Lines that are not about our code: the host's compiler may be newer than the
-# kernel's, and 6.1 header packages carry no BTF.
+# kernel's, and 6.1 header packages carry no BTF (see btf.sh).
 BUILD_NOISE='the compiler differs from the one used to build the kernel|Skipping BTF generation for'
 
 # What build.sh adds to kbuild's command line.
@@ -90,6 +90,7 @@ build_module() {
 	MODULE_KO=$(find "$dir" -name parley.ko -print -quit)
 	KUNIT_KO=$(find "$dir" -name parley_kunit.ko -print -quit)
 	[ -n "$MODULE_KO" ] || die "the build for $K_NAME made no parley.ko"
+	finish_module_btf "$MODULE_KO" "$dir"
 }
 
 # compiler_output LOG: the log without make's progress lines and known noise,
@@ -104,30 +105,43 @@ compiler_output() {
 # kernel.
 
 # build_tests [PROGRAM...]: these, or all: every selftests/*.c is a program,
-# except lib.c and lib_*.c, which are linked into all.  Sets TEST_BIN.
+# except lib.c and lib_*.c, which are linked into all, and *.bpf.c, which
+# bpf_* load.  Sets TEST_BIN.
 build_tests() {
 	TEST_BIN=$BUILD/tests
 	use_source_files
+	use_libbpf
 	mkdir -p "$TEST_BIN"
 	run_logged "$BUILD/tests.log" make -C "$TREE/selftests" \
 		--no-print-directory -j"$JOBS" O="$TEST_BIN" \
-		KSELFTEST="$KSELFTEST" ONLY="$*" ||
+		KSELFTEST="$KSELFTEST" LIBBPF="$LIBBPF" ONLY="$*" ||
 		die "the selftests do not build"
 }
 
+# build_bench: selftests/bench/*.c.  Sets BENCH_BIN.
+build_bench() {
+	BENCH_BIN=$BUILD/bench
+	use_libbpf
+	mkdir -p "$BENCH_BIN"
+	run_logged "$BUILD/bench.log" make -C "$TREE/selftests/bench" \
+		--no-print-directory -j"$JOBS" O="$BENCH_BIN" \
+		LIBBPF="$LIBBPF" || die "the benchmarks do not build"
+}
+
 # build_tools: parleyctl and whatever else tools/*/Makefile make; each leaves
-# its programs in O.  Sets TOOL_BIN.
+# its programs in O, and tools/bpf also *.bpf.o.  Sets TOOL_BIN.
 build_tools() {
 	local tool
 
 	TOOL_BIN=$BUILD/tools
+	use_libbpf
 	for tool in "$TREE"/tools/*/Makefile; do
 		[ -f "$tool" ] || continue
 		tool=$(basename "$(dirname "$tool")")
 		mkdir -p "$TOOL_BIN/$tool"
 		run_logged "$BUILD/tools.log" make -C "$TREE/tools/$tool" \
 			--no-print-directory -j"$JOBS" O="$TOOL_BIN/$tool" \
-			LDFLAGS=-static ||
+			LIBBPF="$LIBBPF" LDFLAGS=-static ||
 			die "tools/$tool does not build"
 	done
 }

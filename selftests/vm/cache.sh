@@ -37,8 +37,9 @@ refresh() {
 	refresh_entry busybox bookworm busybox-static
 	if [ -e "$CACHE/source-files" ]; then
 		refresh_entry source-files bookworm "linux-source-$SOURCE_SERIES"
-		# The tree is made from source-files, its version is the same.
-		[ -e "$CACHE/source-files" ] || rm -rf "$CACHE/source-tree"
+		# These are made from source-files, their version is the same.
+		[ -e "$CACHE/source-files" ] ||
+			rm -rf "$CACHE/source-tree" "$CACHE/libbpf"
 	fi
 	# Image and headers of sid must be of one version: both or none.
 	if [ -e "$CACHE/sid-root" ]; then

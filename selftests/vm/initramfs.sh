@@ -29,7 +29,7 @@ make_initramfs() {
 	root=$(mktemp -d "$BUILD/.root.XXXXXX")
 	# It becomes "/", which users other than root have to pass, too.
 	chmod 755 "$root"
-	mkdir -p "$root"/{bin,dev,etc,lib,modules,proc,root,sys,tests,tmp}
+	mkdir -p "$root"/{bin,bpf,dev,etc,lib,modules,proc,root,sys,tests,tmp}
 	cp "$BUSYBOX" "$root/bin/busybox"
 	cp "$VM_DIR/init" "$root/init"
 	chmod 755 "$root/init"
@@ -43,6 +43,9 @@ make_initramfs() {
 	# Without debugging information the module loads fast; BTF stays.
 	if [ -n "${MODULE_KO:-}" ]; then
 		strip -g -o "$root/modules/parley.ko" "$MODULE_KO"
+		# As it is where a distribution strips its modules wholly.
+		objcopy --remove-section .BTF --remove-section .BTF.base \
+			"$root/modules/parley.ko" "$root/modules/parley_nobtf.ko"
 	fi
 	if [ -n "${KUNIT_KO:-}" ]; then
 		strip -g -o "$root/modules/parley_kunit.ko" "$KUNIT_KO"
@@ -54,10 +57,16 @@ make_initramfs() {
 	while read -r name rest; do
 		strip -o "$root/tests/$name" "$TEST_BIN/$name"
 	done <"$list"
+	if [ -n "${BENCH_BIN:-}" ]; then
+		mkdir "$root/bench"
+		cp "$BENCH_BIN"/bench-* "$root/bench/"
+		cp "$BENCH_BIN"/*.bpf.o "$root/bpf/"
+	fi
 	if [ -n "${TOOL_BIN:-}" ] && [ -d "$TOOL_BIN" ]; then
 		find "$TOOL_BIN" -mindepth 2 -maxdepth 2 -type f -perm -100 \
 			-exec cp {} "$root/bin/" \;
 	fi
+	add_bpf_objects "$root/bpf"
 	if [ -f "$VM_DIR/demo.sh" ]; then
 		install -m 755 "$VM_DIR/demo.sh" "$root/demo"
 	fi
@@ -65,4 +74,22 @@ make_initramfs() {
 	(cd "$root" && find . | LC_ALL=C sort |
 		"$BUSYBOX" cpio -o -H newc -R 0:0 2>/dev/null) >"$archive"
 	rm -rf "$root"
+}
+
+# add_bpf_objects DIR: those of the tests, if they were built, and of the tools.
+add_bpf_objects() {
+	local dir=$1 object objects=()
+
+	if [ -n "${TEST_BIN:-}" ]; then
+		while read -r object; do
+			objects+=("$TEST_BIN/$object")
+		done <"$TEST_BIN/bpf-objects"
+	fi
+	if [ -n "${TOOL_BIN:-}" ]; then
+		for object in "$TOOL_BIN"/bpf/*.bpf.o; do
+			[ ! -f "$object" ] || objects+=("$object")
+		done
+	fi
+	# cp refuses two of one name.
+	[ ${#objects[@]} -eq 0 ] || cp "${objects[@]}" "$dir/"
 }

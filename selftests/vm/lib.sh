@@ -87,6 +87,21 @@ entry_version() {
 	sed -n 's/^version //p' "$1/.stamp" 2>/dev/null || true
 }
 
+# drop_other_version NAME VERSION: for an entry that is made from another one:
+# removes it when it was made from another version of that.
+drop_other_version() {
+	with_lock "$1" drop_other_version_locked "$@"
+}
+
+drop_other_version_locked() {
+	local dir=$CACHE/$1
+
+	if [ -e "$dir" ] && [ "$(entry_version "$dir")" != "$2" ]; then
+		log "cache entry '$1' is of another version: made anew"
+		rm -rf "$dir"
+	fi
+}
+
 # stamp_entry DIR VERSION: records checksums, of the files in DIR/.check when
 # there is such a list (trees too large to read on each run), else of all.
 stamp_entry() {

@@ -18,6 +18,10 @@ BAD_REPORTED_BY_LINK
 # braces around them.
 USER_IGNORE=PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,BRACES
 
+# In BPF programs, a constant that the loader sets is volatile, and what the
+# kernel or a module provides is extern, in headers, too.
+BPF_IGNORE=$USER_IGNORE,VOLATILE,AVOID_EXTERNS
+
 passed=0
 failed=0
 OUT=$BUILD/lint
@@ -65,10 +69,12 @@ each_file() {
 		' sh "$@") | sed "s#$TREE/##g" | LC_ALL=C sort -V || true
 }
 
-# checkpatch ARG...: the files come on standard input.
+# checkpatch ARG...: the files come on standard input.  A name in mixed case
+# makes it look for the kernel's own ones below its root, tree or not.
 checkpatch() {
+	mkdir -p "$OUT/include"
 	each_file 300 perl "$SOURCE_DIR/linux/scripts/checkpatch.pl" \
-		--strict --no-tree --no-summary --terse --showfile \
+		--strict --no-tree --root="$OUT" --no-summary --terse --showfile \
 		--show-types "$@" -f
 }
 
@@ -77,14 +83,17 @@ lint_checkpatch() {
 	{
 		sources include net -- -name '*.[ch]' | checkpatch \
 			--max-line-length=80 --ignore="$CHECKPATCH_IGNORE"
-		sources selftests tools -- -name '*.[ch]' | checkpatch \
+		sources selftests tools -- -name '*.[ch]' \
+			! -name '*.bpf.[ch]' | checkpatch \
 			--ignore="$CHECKPATCH_IGNORE,$USER_IGNORE"
+		sources selftests tools -- -name '*.bpf.[ch]' | checkpatch \
+			--ignore="$CHECKPATCH_IGNORE,$BPF_IGNORE"
 	} >"$OUT/checkpatch"
 	verdict checkpatch "$OUT/checkpatch"
 }
 
 lint_kernel_doc() {
-	sources include net -- -name '*.[ch]' | each_file 100 \
+	sources include net tools/bpf -- -name '*.[ch]' | each_file 100 \
 		perl "$SOURCE_DIR/linux/scripts/kernel-doc" -none -Werror \
 		>"$OUT/kernel-doc"
 	verdict kernel-doc "$OUT/kernel-doc"

@@ -4,17 +4,21 @@
 #
 # Sourced after lib.sh.  Nothing is asked of apt while nothing is missing.
 
-# A module and static programs, a VM: "make demo".
+# A module and static programs, a VM: "make demo".  clang compiles BPF, python3
+# writes a header of libbpf's, and what links libbpf wants zlib and libelf, which
+# wants zstd where it was built with that.  6.1's image, whose BTF is needed, is
+# packed with lz4.
 # Bookworm's kernels want bookworm's gcc-12 also where gcc is a newer one.
 PACKAGES_demo="gcc gcc-12 make libc6-dev qemu-system-x86 pahole libelf-dev
-	libjson-c-dev ca-certificates xz-utils"
-# What watches a run; the test programs need nothing beyond a C compiler.
+	libjson-c-dev ca-certificates xz-utils clang python3 zlib1g-dev
+	libzstd-dev lz4"
+# What watches a run; the test programs need no more than the above.
 PACKAGES_check="$PACKAGES_demo procps"
 # A kernel: "make check-debug".
-PACKAGES_debug="$PACKAGES_check flex bison bc libssl-dev python3 kmod"
+PACKAGES_debug="$PACKAGES_check flex bison bc libssl-dev kmod"
 # "make lint"; g++ compiles the UAPI header as C++, perl runs checkpatch,
 # pkgconf finds the installed library.
-PACKAGES_lint="$PACKAGES_check g++ sparse shellcheck perl python3 pkgconf"
+PACKAGES_lint="$PACKAGES_check g++ sparse shellcheck perl pkgconf"
 # The module and tools for the running kernel.
 PACKAGES_build="gcc make libc6-dev"
 

@@ -65,7 +65,7 @@ boot() {
 	: >"$dir/console"
 	timeout --foreground -k 10 "$seconds" qemu-system-x86_64 \
 		-nodefaults -no-user-config -display none -no-reboot \
-		"${ACCEL[@]}" -cpu max -smp 2 -m "$memory" \
+		"${ACCEL[@]}" -cpu max -smp "${SMP:-2}" -m "$memory" \
 		-chardev file,id=console,path="$dir/console" \
 		-serial chardev:console \
 		-chardev file,id=result,path="$dir/result",append=on \
@@ -120,6 +120,17 @@ boot_watched() {
 # boot_terminal DIR SECONDS: the VM's ttyS2 is this terminal.
 boot_terminal() {
 	accelerator
+	boot "$1" "$2" -chardev stdio,id=terminal,signal=off \
+		-serial chardev:terminal
+}
+
+# boot_counted DIR SECONDS: the same, but the VM's time are the instructions that
+# its one processor executes, a nanosecond each.
+boot_counted() {
+	local -a ACCEL=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
+	local -a COMMAND_LINE=("${COMMAND_LINE[@]}" mitigations=off)
+	local SMP=1
+
 	boot "$1" "$2" -chardev stdio,id=terminal,signal=off \
 		-serial chardev:terminal
 }

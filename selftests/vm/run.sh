@@ -173,7 +173,8 @@ run_test() {
 	[ "$failed" -eq 0 ]
 }
 
-# prepare_terminal MODE: the VM of "demo" and "shell", for the kernel in use.
+# prepare_terminal MODE: the VM of "demo", "shell" and "bench", for the kernel in
+# use.
 prepare_terminal() {
 	build_tools
 	build_module
@@ -187,7 +188,21 @@ prepare_terminal() {
 		build_tests
 		sed 's/$/ 0/' "$TEST_BIN/programs" >"$RUN_DIR/list"
 	fi
+	[ "$1" != bench ] || build_bench
 	make_initramfs "$RUN_DIR/initramfs" "$RUN_DIR/vm.conf" "$RUN_DIR/list"
+}
+
+# judge_terminal MODE WHAT: what was run there ended well.
+judge_terminal() {
+	if splats_on_console "$RUN_DIR"; then
+		sed 's/^/     /' "$RUN_DIR/splat" >&2
+		die "the kernel complained"
+	fi
+	if ! grep -q "^$1: exit status 0" "$RUN_DIR/result" ||
+		[ "$(tail -n 1 "$RUN_DIR/result")" != "$FINAL" ]; then
+		tail -n 20 "$RUN_DIR/console" "$RUN_DIR/result" >&2
+		die "$2 failed"
+	fi
 }
 
 run_demo() {
@@ -198,15 +213,18 @@ run_demo() {
 	with_lock "$BUILD_LOCK" prepare_terminal demo
 	log "booting $K_RELEASE"
 	boot_terminal "$RUN_DIR" 300 </dev/null
-	if splats_on_console "$RUN_DIR"; then
-		sed 's/^/     /' "$RUN_DIR/splat" >&2
-		die "the kernel complained"
-	fi
-	if ! grep -q '^demo: exit status 0' "$RUN_DIR/result" ||
-		[ "$(tail -n 1 "$RUN_DIR/result")" != "$FINAL" ]; then
-		tail -n 20 "$RUN_DIR/console" "$RUN_DIR/result" >&2
-		die "the demonstration failed"
-	fi
+	judge_terminal demo "the demonstration"
+}
+
+run_bench() {
+	need_packages check
+	use_busybox
+	use_kernel "${1:-6.12}"
+	run_dir bench
+	with_lock "$BUILD_LOCK" prepare_terminal bench
+	log "booting $K_RELEASE, counting instructions"
+	boot_counted "$RUN_DIR" 900 </dev/null
+	judge_terminal bench "the benchmark"
 }
 
 run_shell() {
@@ -225,6 +243,7 @@ case $mode in
 test) run_test "$@" ;;
 one) run_one "$@" ;;
 demo) run_demo "$@" ;;
+bench) run_bench "$@" ;;
 shell | --shell) run_shell "$@" ;;
-*) die "usage: run.sh test|demo|shell [KERNEL...]" ;;
+*) die "usage: run.sh test|demo|bench|shell [KERNEL...]" ;;
 esac

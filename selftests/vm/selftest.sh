@@ -2,8 +2,8 @@
 # shellcheck source-path=SCRIPTDIR
 # shellcheck disable=SC2034 # variables for what it sources
 # Proves that the harness notices what it is there to notice: bad reports,
-# kernel complaints, silent machines, damaged cache entries.  Takes seconds,
-# boots nothing and needs no network.
+# kernel complaints, silent machines, damaged cache entries, useless modules.
+# Takes seconds, boots nothing and needs no network.
 
 SELF=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 WORK=$(mktemp -d)
@@ -301,6 +301,86 @@ http://b.example/debian bookworm-backports" ] ||
 		flawed "apt's sources were misread"
 }
 
+# fake_ko ID [SECTION...]: a "module" with one kfunc of that BTF id, without
+# the sections named.  Where .BTF_ids should be absent, ID is "none".
+fake_ko() {
+	local id=$1 section remove=()
+
+	shift
+	for section in "$@"; do
+		remove+=(--remove-section "$section")
+	done
+	{
+		echo '.section .BTF,"",@progbits; .byte 0x9f'
+		echo '.text; call register_btf_kfunc_id_set'
+		echo 'call __register_bpf_struct_ops'
+		[ "$id" = none ] || printf '%s\n' '.section .BTF_ids,"a"' \
+			'__BTF_ID__set8__parley_kfunc_ids: .long 1, 1' \
+			"__BTF_ID__func__bpf_parley_x__1: .long $id, 16"
+	} | gcc -x assembler -c -o "$WORK/fake.ko" -
+	[ ${#remove[@]} -eq 0 ] || objcopy "${remove[@]}" "$WORK/fake.ko"
+}
+
+# plain_ko: one with BTF and nothing to find in it.
+plain_ko() {
+	echo '.section .BTF,"",@progbits; .byte 0x9f' |
+		gcc -x assembler -c -o "$WORK/fake.ko" -
+}
+
+# finish_fake: in a process of its own, which it may end; sets rc.
+finish_fake() {
+	checks=$((checks + 1))
+	rc=0
+	(finish_module_btf "$WORK/fake.ko" "$WORK/fake") 2>"$WORK/text" &
+	wait $! || rc=$?
+}
+
+fake_good() {
+	finish_fake
+	[ "$rc" -eq 0 ] || flawed "$1 was refused: $(cat "$WORK/text")"
+}
+
+fake_refused() {
+	finish_fake
+	[ "$rc" -ne 0 ] || flawed "$1 was not refused"
+	grep -q "$2" "$WORK/text" ||
+		flawed "$1: the reason given is '$(cat "$WORK/text")'"
+	[ ! -e "$WORK/fake.ko" ] || flawed "$1: make would not link it anew"
+}
+
+# A module whose BTF is of no use is not to be taken into a VM.
+check_btf() {
+	K_NAME=debug K_SID='' K_DIR=$WORK/fake-kernel
+	mkdir -p "$K_DIR" "$WORK/fake/net/parley"
+	: >"$K_DIR/vmlinux"
+	printf '0x0\t__register_bpf_struct_ops\tvmlinux\tEXPORT_SYMBOL_GPL\t\n' \
+		>"$K_DIR/Module.symvers"
+	: >"$WORK/fake/net/parley/policy_bpf.c"
+
+	fake_ko 77
+	fake_good "a module with good BTF"
+	fake_ko 0
+	fake_refused "an empty BTF id" "resolve_btfids.*bpf_parley_x"
+	fake_ko none
+	fake_refused "a module without .BTF_ids" "no .BTF_ids"
+	fake_ko 77 .BTF
+	fake_refused "a module without BTF" "without BTF"
+
+	plain_ko
+	fake_refused "a module without policies" "has no policies"
+	: >"$K_DIR/Module.symvers"
+	plain_ko
+	fake_good "a module without policies where there are none"
+
+	# Where there is no vmlinux, as for 6.1, pahole has to help.
+	rm "$K_DIR/vmlinux"
+	fake_ko 77 .BTF
+	printf '#!/bin/sh\nexit 1\n' >"$WORK/bin/pahole"
+	chmod +x "$WORK/bin/pahole"
+	use_btf_base() { BTF_BASE=none; }
+	PATH=$WORK/bin:$PATH fake_refused "a pahole that fails" "pahole cannot"
+}
+
 check_reports
 check_skips
 check_kunit
@@ -308,4 +388,5 @@ check_console
 check_silence
 check_cache
 check_sources
+check_btf
 log "harness self-test: $checks checks hold"

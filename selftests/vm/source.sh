@@ -31,20 +31,31 @@ source_version() {
 	entry_version "$SOURCE_DIR"
 }
 
+# unpack_source FROM DIR MEMBER...: into DIR, nothing but these files and
+# directories of the archive in FROM.
+unpack_source() {
+	local from=$1 dir=$2 member members=()
+
+	shift 2
+	for member in "$@"; do
+		members+=("linux-source-$SOURCE_SERIES/$member")
+	done
+	mkdir -p "$dir"
+	tar -xJf "$from/linux.tar.xz" -C "$dir" --strip-components=1 \
+		"${members[@]}"
+}
+
 # fetch_source_files DIR: a cache_entry builder.
 fetch_source_files() {
-	local dir=$1 package=linux-source-$SOURCE_SERIES file members=()
+	local dir=$1 package=linux-source-$SOURCE_SERIES
 
 	apt_root bookworm
 	log "fetching $package"
 	apt_unpack bookworm "$dir/deb" "$package"
 	mv "$dir/deb/usr/src/$package.tar.xz" "$dir/linux.tar.xz"
 	rm -rf "$dir/deb"
-	for file in $SOURCE_FILES; do
-		members+=("$package/$file")
-	done
-	tar -xJf "$dir/linux.tar.xz" -C "$dir" "${members[@]}"
-	mv "$dir/$package" "$dir/linux"
+	# shellcheck disable=SC2086 # a list
+	unpack_source "$dir" "$dir/linux" $SOURCE_FILES
 	# The archive has checksums of its own, which tar checks as it unpacks.
 	(cd "$dir" && find ./linux -type f | LC_ALL=C sort >.check)
 	apt_version bookworm "$package" >"$dir/.version"
