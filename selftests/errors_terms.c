@@ -259,7 +259,7 @@ TEST_F(errors_terms, set_read_only)
 {
 	static const int names[] = {
 		PARLEY_REFUSAL, PARLEY_BACKLOG, PARLEY_CALL_INFO,
-		PARLEY_CONNECT_TIME, PARLEY_PEERSEC, 12, 15,
+		PARLEY_CONNECT_TIME, PARLEY_PEERSEC, 0, 16,
 	};
 	char bytes[1024] = { 0 };
 	int state, i;
@@ -291,8 +291,9 @@ static const struct {
 	{ PARLEY_INHERIT, REST | LISTENING, EINVAL },
 	{ PARLEY_CONNECT_TIME, CALLER | ACCEPTED | PAIRED, ENOTCONN },
 	{ PARLEY_PEERSEC, ACCEPTED | ENDED, EINVAL },
-	{ 12, 0, ENOPROTOOPT },
-	{ 15, 0, ENOPROTOOPT },
+	{ PARLEY_POLICY_LINK, 0, ENOPROTOOPT },
+	{ 0, 0, ENOPROTOOPT },
+	{ 16, 0, ENOPROTOOPT },
 };
 
 TEST_F(errors_terms, get_in_each_state)

@@ -279,9 +279,9 @@ TEST_F(call, get_the_rest)
 TEST(reasons)
 {
 	static const char *const names[] = {
-		"NONE", "NO_LISTENER", "BACKLOG_FULL", "LIMIT", "RULE", NULL,
-		NULL, "SERVER", "DEFER_EXPIRED", "LISTENER_CLOSED", "TIMED_OUT",
-		NULL,
+		"NONE", "NO_LISTENER", "BACKLOG_FULL", "LIMIT", "RULE",
+		"POLICY", "POLICY_FAULT", "SERVER", "DEFER_EXPIRED",
+		"LISTENER_CLOSED", "TIMED_OUT", NULL, "FILTER", NULL,
 	};
 	__u32 i;
 

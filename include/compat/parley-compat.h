@@ -6,7 +6,9 @@
 #ifndef _PARLEY_COMPAT_H
 #define _PARLEY_COMPAT_H
 
+#include <linux/btf.h>
 #include <linux/fs.h>
+#include <linux/module.h>
 #include <linux/net.h>
 #include <linux/security.h>
 #include <linux/socket.h>
@@ -100,6 +102,21 @@ static inline void parley_release_secctx(struct lsm_context *cp)
 }
 
 #define security_release_secctx	parley_release_secctx
+#endif
+
+/* 6.13: the namespace is a string */
+#ifdef PARLEY_HAVE_IMPORT_NS_STRING
+#define PARLEY_IMPORT_NS(ns)	MODULE_IMPORT_NS(#ns)
+#else
+#define PARLEY_IMPORT_NS(ns)	MODULE_IMPORT_NS(ns)
+#endif
+
+/* 7.0: kfuncs take trusted arguments without being told */
+#ifndef KF_TRUSTED_ARGS
+#ifndef KF_IMPLICIT_ARGS
+#error "whether kfuncs take trusted arguments only is not known"
+#endif
+#define KF_TRUSTED_ARGS	0
 #endif
 
 /* 6.12: file->f_owner is a pointer */

@@ -28,10 +28,10 @@
  *
  * The last three are spinlocks, taken with softirqs off. A policy is asked
  * under none of these, but for the caller's own lock_sock() where the call is
- * judged on arrival. The outcome of a call
- * is decided under the listener's lock alone, so an accept never waits for a
- * caller who sits on its own lock_sock(); the caller's socket takes note when
- * it is next used (parley_settle()). Until the outcome is stored, what the
+ * judged on arrival or withdrawn. The outcome of a call is decided under the
+ * listener's lock alone, so an accept never waits for a caller who sits on its
+ * own lock_sock(); the caller's socket takes note when it is next used
+ * (parley_settle()). Until the outcome is stored, what the
  * socket has for the sake of its call is the call's: the implicit port goes,
  * and the peer comes, under the listener's lock.
  *
@@ -204,6 +204,7 @@ struct sock *parley_sock_clone(struct sock *lsk)
 	sock_reset_flag(sk, SOCK_FASYNC);
 	sock_reset_flag(sk, SOCK_RCU_FREE);
 	sk->sk_priority = READ_ONCE(lsk->sk_priority);
+	parley_filter_forget(sk);
 
 	psk = parley_sk(sk);
 	memset((void *)psk + sizeof(*sk), 0, sizeof(*psk) - sizeof(*sk));
@@ -235,6 +236,7 @@ static void parley_sock_close(struct sock *sk)
 		parley_set_state(sk, TCP_CLOSE);
 	}
 	parley_port_release(psk);
+	parley_ops_release(psk);
 }
 
 static int parley_release(struct socket *sock)
@@ -243,6 +245,10 @@ static int parley_release(struct socket *sock)
 
 	if (!sk)
 		return 0;
+
+	/* Before the peer sees the end, and calls again. */
+	if (parley_sk(sk)->callee)
+		parley_ops_closed(parley_sk(sk));
 
 	lock_sock(sk);
 	parley_sock_close(sk);

@@ -312,11 +312,6 @@ bool __parley_backlog_end(struct parley_call *call, enum parley_call_state to,
 	call->reason = reason;
 	if (to != PARLEY_CALL_ESTABLISHED)
 		parley_port_release_implicit(parley_sk(call->caller));
-	/* Before the state: who sees the outcome finds the error. */
-	if (to == PARLEY_CALL_REFUSED)
-		WRITE_ONCE(call->caller->sk_err, ECONNREFUSED);
-	else if (reason == PARLEY_REASON_TIMED_OUT)
-		WRITE_ONCE(call->caller->sk_err, ETIMEDOUT);
 	parley_call_step(call, to);
 	if (reserved && reason != PARLEY_REASON_LISTENER_CLOSED)
 		parley_reserve_mark(call);
@@ -339,6 +334,17 @@ void parley_backlog_ended(struct parley_call *call)
 	lockdep_assert_not_held(&call->listener->lock);
 
 	established = parley_call_state(call) == PARLEY_CALL_ESTABLISHED;
+	/* Before the caller sees it, and calls again. */
+	if (established)
+		parley_ops_established(call->listener, call);
+	else
+		parley_ops_dropped(call->listener, call, &call->policy);
+	/* Before it is told: who sees the outcome finds the error. */
+	if (parley_call_state(call) == PARLEY_CALL_REFUSED)
+		WRITE_ONCE(caller->sk_err, ECONNREFUSED);
+	else if (call->reason == PARLEY_REASON_TIMED_OUT)
+		WRITE_ONCE(caller->sk_err, ETIMEDOUT);
+	parley_call_tell(call);
 	call->ops->answer(caller, call);
 	/* Established, the accepted socket's peer has the reference. */
 	if (!established)

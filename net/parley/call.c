@@ -9,6 +9,7 @@
 #include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "parley.h"
 
@@ -150,6 +151,7 @@ void parley_call_put(struct parley_call *call)
 
 	DEBUG_NET_WARN_ON_ONCE(!parley_call_ended(call));
 	DEBUG_NET_WARN_ON_ONCE(!list_empty(&call->node));
+	DEBUG_NET_WARN_ON_ONCE(call->policy);
 	if (call->listener)
 		parley_listener_put(call->listener);
 	parley_ruling_drop(&call->ruling);
@@ -176,6 +178,7 @@ void parley_call_refuse(struct parley_call *call, enum parley_reason reason)
 	parley_port_release_implicit(parley_sk(call->caller));
 	parley_count(call->pn, PARLEY_COUNT_REFUSED, 1);
 	parley_call_step(call, PARLEY_CALL_REFUSED);
+	parley_call_tell(call);
 	sock_put(call->caller); /* hold in parley_call_alloc() */
 }
 
@@ -211,6 +214,20 @@ void parley_call_step(struct parley_call *call, enum parley_call_state to)
 }
 
 /**
+ * parley_call_tell - the caller may know the outcome
+ * @call: a call that has ended, and whose policy has been told
+ *
+ * Context: any.
+ */
+void parley_call_tell(struct parley_call *call)
+{
+	/* Pairs with parley_call_ended(). */
+	smp_store_release(&call->told, true);
+	smp_mb(); /* the flag, then who waits: parley_call_withdraw() */
+	wake_up_var(&call->told);
+}
+
+/**
  * parley_call_error - what connect(2) returns for an outcome
  * @call: a call that has ended
  *
@@ -236,13 +253,18 @@ int parley_call_error(const struct parley_call *call)
  * @call: a call that was delivered
  * @reason: PARLEY_REASON_TIMED_OUT, or NONE where the caller knows itself
  *
- * Context: any, no locks of ours but the caller's lock_sock().
+ * Context: process, no locks of ours but the caller's lock_sock().
  * Return: true if the call is withdrawn by this, false if it had its outcome
  * already.
  */
 bool parley_call_withdraw(struct parley_call *call, enum parley_reason reason)
 {
-	return parley_backlog_end(call, PARLEY_CALL_WITHDRAWN, reason);
+	bool won = parley_backlog_end(call, PARLEY_CALL_WITHDRAWN, reason);
+
+	/* Whoever ended it needs no lock of ours to say so. */
+	if (!won)
+		wait_var_event(&call->told, parley_call_ended(call));
+	return won;
 }
 
 /**

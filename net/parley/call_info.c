@@ -27,6 +27,8 @@ bool parley_call_answered(const struct parley_call *call)
 		return true;
 	case PARLEY_CALL_REFUSED:
 		return call->reason == PARLEY_REASON_RULE ||
+		       call->reason == PARLEY_REASON_FILTER ||
+		       call->reason == PARLEY_REASON_POLICY ||
 		       call->reason == PARLEY_REASON_SERVER;
 	default:
 		return false;
@@ -100,6 +102,26 @@ int parley_call_groups(struct parley_call *call, u32 __user *to, u32 room)
 	return 0;
 }
 
+/**
+ * parley_call_flags - what there is to say of a call by yes or no
+ * @call: any call
+ *
+ * Context: any.
+ * Return: PARLEY_INFO_*.
+ */
+u32 parley_call_flags(const struct parley_call *call)
+{
+	u32 flags = 0;
+
+	if (call->terms && call->terms->asked)
+		flags |= PARLEY_INFO_QOS;
+	if (READ_ONCE(call->deferred))
+		flags |= PARLEY_INFO_DEFERRED;
+	if (READ_ONCE(call->shown))
+		flags |= PARLEY_INFO_SEEN;
+	return flags;
+}
+
 static u64 parley_call_left(u64 deadline, u64 now)
 {
 	if (!deadline)
@@ -120,10 +142,7 @@ static void parley_call_info_now(struct parley_call *call,
 		info->decided_by = parley_call_ruling(call)->by;
 		info->rule = parley_call_ruling(call)->rule;
 	}
-	if (call->deferred)
-		info->flags |= PARLEY_INFO_DEFERRED;
-	if (READ_ONCE(call->shown))
-		info->flags |= PARLEY_INFO_SEEN;
+	info->flags = parley_call_flags(call);
 	info->granted = *parley_call_granted(call);
 	if (parley_state_ended(state)) {
 		info->age_ns = call->waited;
@@ -165,8 +184,6 @@ void parley_call_info(struct parley_call *call, u8 family,
 
 	memset(info, 0, sizeof(*info));
 	info->id = call->id;
-	if (call->terms && call->terms->asked)
-		info->flags |= PARLEY_INFO_QOS;
 	info->data_len = parley_blob_len(data);
 	info->group = call->terms ? call->terms->group : 0;
 	info->qos = *parley_terms_qos(call->terms);

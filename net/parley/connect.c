@@ -40,7 +40,7 @@ void parley_settle(struct parley_sock *psk)
 	if (psk->sk.sk_state != TCP_SYN_SENT)
 		return;
 	call = parley_own_call(psk);
-	switch (parley_call_state(call)) {
+	switch (parley_call_outcome(call)) {
 	case PARLEY_CALL_ESTABLISHED:
 		parley_settle_established(psk);
 		break;

@@ -17,6 +17,8 @@ static u32 parley_backlog_limit(struct sock *sk, int backlog)
 	return clamp_t(u32, backlog, 1, max);
 }
 
+static atomic64_t parley_listener_ids;
+
 static struct parley_listener *parley_listener_alloc(struct sock *sk,
 						     int backlog)
 {
@@ -44,6 +46,7 @@ static struct parley_listener *parley_listener_alloc(struct sock *sk,
 	timer_setup(&l->reaper, parley_reserve_reap, 0);
 	l->conf = parley_conf_get(psk->conf); /* put after a grace period */
 	RCU_INIT_POINTER(l->sk, sk);
+	l->id = atomic64_inc_return(&parley_listener_ids);
 	l->limit = parley_backlog_limit(sk, backlog);
 	l->addr = psk->local;
 	l->v6only = psk->v6only;
@@ -61,6 +64,7 @@ static void parley_listener_free_rcu(struct rcu_head *rcu)
 	put_pid(l->pid);
 	put_cred(l->cred);
 	parley_conf_put(l->conf);
+	parley_filter_exit(l);
 	kfree(l);
 }
 

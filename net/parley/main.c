@@ -4,6 +4,8 @@
  * comes first, then sock_register() lets user space in; unloading is the exact
  * reverse. A module with open sockets is in use and is not unloaded.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/rcupdate.h>
@@ -25,6 +27,10 @@ static int __init parley_init(void)
 	err = parley_netns_init();
 	if (err)
 		goto err_proto;
+	/* Without them everything else works. */
+	err = parley_bpf_init();
+	if (err && err != -EOPNOTSUPP)
+		pr_notice("no struct_ops policies: error %d\n", err);
 	err = sock_register(&parley_family);
 	if (err)
 		goto err_netns;

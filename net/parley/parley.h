@@ -195,6 +195,8 @@ static inline struct parley_call *parley_own_call(struct parley_sock *psk)
  * @ref: references to this object
  * @state: enum parley_call_state; written by parley_call_step() alone, with
  *	release, under listener->lock; read without lock
+ * @told: the outcome may be known to the caller: whom it concerns has been told
+ *	before. Written with release, once, after the outcome is stored
  * @reason: enum parley_reason; written before an outcome is stored
  * @seen: given by PARLEY_IOC_NEXT_CALL, and not new again
  * @shown: it was given by PARLEY_IOC_NEXT_CALL, ever
@@ -206,6 +208,10 @@ static inline struct parley_call *parley_own_call(struct parley_sock *psk)
  * @ruling: what the kernel's policy said
  * @decision: what a decider said, or the default of a time-out; @decision.by
  *	is 0 if neither has said anything that still holds
+ * @policy: the struct_ops policy that accepted it; with ESTABLISHED the one
+ *	that is to be told of its end. NULL if there is none. Stored under
+ *	listener->lock or by the only one who knows the accepted socket; taken
+ *	by exchange. Holds a reference
  * @reserver: the thread whose accept shall get it, or NULL; changes between
  *	parley_backlog_leave() and parley_backlog_enter(). Holds a reference
  * @id: unique in the namespace, ascending in the order of arrival
@@ -233,6 +239,7 @@ struct parley_call {
 	u64 waited;
 	refcount_t ref;
 	u8 state;
+	bool told;
 	u8 reason;
 	bool seen;
 	bool shown;
@@ -243,6 +250,7 @@ struct parley_call {
 	u8 defer_verdict;
 	struct parley_ruling ruling;
 	struct parley_ruling decision;
+	struct parley_policy *policy;
 	struct pid *reserver;
 	u64 id;
 	struct parley_addr from;
@@ -267,6 +275,7 @@ void parley_call_abandon(struct parley_call *call);
 void parley_call_get(struct parley_call *call);
 void parley_call_put(struct parley_call *call);
 void parley_call_step(struct parley_call *call, enum parley_call_state to);
+void parley_call_tell(struct parley_call *call);
 int parley_call_error(const struct parley_call *call);
 bool parley_call_withdraw(struct parley_call *call, enum parley_reason reason);
 void parley_call_schedule(struct parley_call *call);
@@ -278,15 +287,26 @@ parley_call_state(const struct parley_call *call)
 	return smp_load_acquire(&call->state);
 }
 
+/* Whether it has ended, as its caller may know. */
 static inline bool parley_call_ended(const struct parley_call *call)
 {
-	return parley_state_ended(parley_call_state(call));
+	/* Pairs with parley_call_tell(): the error is seen too. */
+	return smp_load_acquire(&call->told);
+}
+
+/* What became of it, as its caller may know; PENDING until then. */
+static inline enum parley_call_state
+parley_call_outcome(const struct parley_call *call)
+{
+	return parley_call_ended(call) ? parley_call_state(call) :
+					 PARLEY_CALL_PENDING;
 }
 
 /* call_info.c: what user space is told of a call */
 void parley_call_info(struct parley_call *call, u8 family,
 		      struct parley_call_info *info);
 int parley_call_groups(struct parley_call *call, u32 __user *to, u32 room);
+u32 parley_call_flags(const struct parley_call *call);
 bool parley_call_answered(const struct parley_call *call);
 const struct parley_ruling *parley_call_ruling(const struct parley_call *call);
 struct parley_blob *parley_call_reply(const struct parley_call *call);
@@ -312,6 +332,7 @@ const struct parley_qos *parley_call_granted(const struct parley_call *call);
  * @marks: calls that were on @reserved and ended before the thread came, at
  *	most one for each thread. @lock
  * @known: calls that can be decided by id. @lock
+ * @id: what policies know it by; does not change
  * @limit: how many calls may wait; written under @lock
  * @charged: how many calls wait; written under @lock
  * @count: how many of them in which state. @lock
@@ -321,6 +342,8 @@ const struct parley_qos *parley_call_granted(const struct parley_call *call);
  * @deciders: who waits in PARLEY_IOC_NEXT_CALL
  * @reaper: looks for threads that died with a reservation. Holds a reference
  *	while armed
+ * @packet: for the next call that a filter is asked about, or NULL; taken by
+ *	exchange
  * @node: in parley_net.listeners
  * @addr: where it listens; the hash key, does not change
  * @v6only: does not change
@@ -342,6 +365,7 @@ struct parley_listener {
 	struct list_head reserved;
 	struct list_head marks;
 	struct rb_root known;
+	u64 id;
 	u32 limit;
 	u32 charged;
 	u32 count[PARLEY_CALL_STATES];
@@ -350,6 +374,7 @@ struct parley_listener {
 	u32 reservations;
 	wait_queue_head_t deciders;
 	struct timer_list reaper;
+	struct sk_buff *packet;
 	struct rhash_head node;
 	struct parley_addr addr;
 	bool v6only;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A listener's policy: its settings, and the stages that the kernel asks
- * about a call. A policy never runs under a lock; the call is pinned by who
- * asks, and its caller may withdraw it meanwhile.
+ * about a call: rules, filter, struct_ops policy. All that are attached are
+ * asked, so that each sees all calls, and the strictest verdict counts. A
+ * policy never runs under a lock; the call is pinned by who asks, and its
+ * caller may withdraw it meanwhile.
  */
 #include <linux/slab.h>
 
@@ -75,48 +77,184 @@ void parley_conf_put(struct parley_conf *conf)
 		return;
 	parley_blob_put(conf->reply);
 	parley_rules_put(rcu_dereference_protected(conf->rules, 1));
+	parley_ops_put(rcu_dereference_protected(conf->policy, 1));
+	parley_ops_unlink(conf->link);
 	kfree(conf);
 }
 
 /**
  * parley_ruling_drop - a ruling that is not needed any more
- * @ruling: its references are put
+ * @ruling: its references are put; there is no @policy
  *
  * Context: as parley_blob_put().
  */
 void parley_ruling_drop(struct parley_ruling *ruling)
 {
+	DEBUG_NET_WARN_ON_ONCE(ruling->policy);
 	parley_blob_put(ruling->reply);
 	parley_blob_put(ruling->granted);
 	ruling->reply = NULL;
 	ruling->granted = NULL;
 }
 
-/* What a policy grants is cut down to what this caller asked for. */
-static int parley_policy_grant(const struct parley_call *call,
-			       struct parley_ruling *ruling)
+/**
+ * parley_policy_drop - what parley_policy_judge() said is not needed any more
+ * @l: the listener
+ * @call: the call it is about
+ * @ruling: what is left of it; the struct_ops policy is told
+ *
+ * Context: as parley_policy_judge().
+ */
+void parley_policy_drop(struct parley_listener *l, struct parley_call *call,
+			struct parley_ruling *ruling)
 {
-	const struct parley_qos *asked = parley_terms_qos(call->terms);
-	struct parley_blob *cut;
-	struct parley_qos qos;
+	parley_ops_dropped(l, call, &ruling->policy);
+	parley_ruling_drop(ruling);
+}
 
-	memcpy(&qos, ruling->granted->data, sizeof(qos));
-	if (parley_qos_within(&qos, asked))
+/* The stricter, the higher. */
+static u8 parley_policy_rank(u8 verdict)
+{
+	static const u8 rank[] = {
+		[PARLEY_ACCEPT]	= 0,
+		[PARLEY_DEFER]	= 1,
+		[PARLEY_REFUSE]	= 2,
+	};
+
+	return rank[verdict];
+}
+
+/* Cuts @qos down to @most. Return: 0 or -ENOMEM. */
+static int parley_policy_cut(struct parley_blob **qos,
+			     const struct parley_qos *most)
+{
+	struct parley_blob *cut;
+	struct parley_qos new;
+
+	memcpy(&new, (*qos)->data, sizeof(new));
+	if (parley_qos_within(&new, most))
 		return 0;
-	parley_qos_clamp(&qos, asked);
-	cut = parley_blob_new(KERNEL_SOCKPTR(&qos), sizeof(qos));
+	parley_qos_clamp(&new, most);
+	cut = parley_blob_new(KERNEL_SOCKPTR(&new), sizeof(new));
 	if (IS_ERR(cut))
 		return PTR_ERR(cut);
-	parley_blob_put(ruling->granted);
-	ruling->granted = cut;
+	parley_blob_put(*qos);
+	*qos = cut;
 	return 0;
+}
+
+/* What several stages grant is the least of it. Return: 0 or -ENOMEM. */
+static int parley_policy_grant(struct parley_ruling *sum,
+			       struct parley_ruling *stage)
+{
+	if (!stage->granted)
+		return 0;
+	if (sum->granted)
+		return parley_policy_cut(&sum->granted,
+					 (const void *)stage->granted->data);
+	swap(sum->granted, stage->granted);
+	return 0;
+}
+
+/*
+ * The strictest verdict counts, with all that the first stage to say so said;
+ * a later one that agrees may add a reply. What @stage has afterwards is to be
+ * dropped. Return: 0 or -ENOMEM.
+ */
+static int parley_policy_merge(struct parley_ruling *sum,
+			       struct parley_ruling *stage)
+{
+	u8 rank = parley_policy_rank(stage->verdict);
+	u8 most = parley_policy_rank(sum->verdict);
+	int err = parley_policy_grant(sum, stage);
+
+	if (err)
+		return err;
+	if (rank > most) {
+		swap(sum->granted, stage->granted);
+		swap(*sum, *stage);
+	} else if (rank == most && !sum->reply) {
+		swap(sum->reply, stage->reply);
+	}
+	return 0;
+}
+
+/* The stages, in the order of being asked. */
+enum {
+	PARLEY_ASK_RULES,
+	PARLEY_ASK_FILTER,
+	PARLEY_ASK_OPS,
+	PARLEY_ASKS
+};
+
+static bool parley_policy_has(struct parley_listener *l, unsigned int stage)
+{
+	switch (stage) {
+	case PARLEY_ASK_RULES:
+		return rcu_access_pointer(l->conf->rules);
+	case PARLEY_ASK_FILTER:
+		return parley_filter_there(l);
+	default:
+		return rcu_access_pointer(l->conf->policy);
+	}
+}
+
+/* Return: 0 or -ENOMEM. */
+static int parley_policy_ask(struct parley_listener *l,
+			     struct parley_call *call, unsigned int stage,
+			     struct parley_ruling *ruling)
+{
+	switch (stage) {
+	case PARLEY_ASK_RULES:
+		parley_rules_judge(l->conf, call, ruling);
+		return 0;
+	case PARLEY_ASK_FILTER:
+		return parley_filter_judge(l, call, ruling);
+	default:
+		parley_ops_judge(l, call, ruling);
+		return 0;
+	}
+}
+
+static const struct parley_ruling parley_ruling_none = {
+	.verdict	= PARLEY_ACCEPT,
+	.by		= PARLEY_BY_ACCEPT,
+	.rule		= PARLEY_RULE_NONE,
+};
+
+/* One stage after the other. Return: 0 or -ENOMEM. */
+static int parley_policy_collect(struct parley_listener *l,
+				 struct parley_call *call,
+				 struct parley_ruling *sum,
+				 struct parley_policy **policy)
+{
+	struct parley_ruling ruling, *one;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < PARLEY_ASKS && !err; i++) {
+		if (!parley_policy_has(l, i))
+			continue;
+		/* Most listeners have one only: its word is all. */
+		one = sum->by == PARLEY_BY_ACCEPT ? sum : &ruling;
+		*one = parley_ruling_none;
+		err = parley_policy_ask(l, call, i, one);
+		swap(*policy, one->policy); /* the last one has it */
+		if (one == sum)
+			continue;
+		/* It may have gone meanwhile. */
+		if (!err && one->by != PARLEY_BY_ACCEPT)
+			err = parley_policy_merge(sum, one);
+		parley_ruling_drop(one);
+	}
+	return err;
 }
 
 /**
  * parley_policy_judge - ask the kernel's stages about a call
  * @l: the listener
  * @call: a call that the current context holds
- * @ruling: filled; to be given to the backlog, or dropped
+ * @ruling: filled; to be given to the backlog, or to parley_policy_drop()
  *
  * Context: process, may sleep, no locks of ours but the caller's
  * lock_sock().
@@ -125,16 +263,20 @@ static int parley_policy_grant(const struct parley_call *call,
 int parley_policy_judge(struct parley_listener *l, struct parley_call *call,
 			struct parley_ruling *ruling)
 {
-	int err = 0;
+	struct parley_policy *policy = NULL;
+	int err;
 
-	*ruling = (struct parley_ruling) {
-		.verdict = PARLEY_ACCEPT,
-		.by = PARLEY_BY_ACCEPT,
-		.rule = PARLEY_RULE_NONE,
-	};
-	parley_rules_judge(l->conf, call, ruling);
-	if (ruling->granted)
-		err = parley_policy_grant(call, ruling);
+	/* Judged once more: what was said before does not hold any more. */
+	parley_ops_dropped(l, call, &call->policy);
+
+	*ruling = parley_ruling_none;
+	err = parley_policy_collect(l, call, ruling, &policy);
+	if (!err && ruling->granted)
+		err = parley_policy_cut(&ruling->granted,
+					parley_terms_qos(call->terms));
+	if (!err && ruling->verdict == PARLEY_ACCEPT)
+		swap(ruling->policy, policy);
+	parley_ops_dropped(l, call, &policy);
 	if (err)
 		parley_ruling_drop(ruling);
 	return err;

@@ -13,6 +13,9 @@
 
 #define PARLEY_POOL_MAX	(1024 * 1024)
 
+/* So many may be matched, data and all, before others get a chance to run. */
+#define PARLEY_RULES_AT_ONCE	32
+
 /**
  * struct parley_rule_reply - what an answer carries
  * @reply: reply data, or NULL
@@ -99,7 +102,7 @@ static void parley_subject_fill(struct parley_subject *s,
 	s->ns = table->ns;
 	s->caller = &call->from.ip;
 	s->port = ntohs(call->to.port);
-	s->uid = call->cred->euid;
+	s->uid = from_kuid(table->ns, call->cred->euid);
 	s->gid = call->cred->egid;
 	s->groups = call->cred->group_info;
 	s->cgroup_id = call->cgroup_id;
@@ -115,6 +118,7 @@ static void parley_rule_say(const struct parley_rule_answer *answer,
 {
 	ruling->verdict = answer->verdict;
 	ruling->by = PARLEY_BY_RULE;
+	ruling->reason = PARLEY_REASON_RULE;
 	ruling->rule = rule;
 	ruling->code = answer->code;
 	ruling->retry_after_ms = answer->retry_after_ms;
@@ -135,7 +139,8 @@ static void parley_rules_ask(struct parley_rule_table *table,
 		struct parley_rule_entry *e = &table->rules[i];
 		const struct parley_rule *r = &e->rule;
 
-		cond_resched();
+		if (i % PARLEY_RULES_AT_ONCE == PARLEY_RULES_AT_ONCE - 1)
+			cond_resched();
 		if (!parley_rule_matches(r, table->pool, &subject))
 			continue;
 		if (r->flags & PARLEY_RULE_RATE &&

@@ -73,7 +73,7 @@ static __poll_t parley_poll_caller(struct parley_sock *psk)
 
 	rcu_read_lock();
 	call = rcu_dereference(psk->call);
-	switch (parley_call_state(call)) {
+	switch (parley_call_outcome(call)) {
 	case PARLEY_CALL_ESTABLISHED:
 		ops = call->ops;
 		break;

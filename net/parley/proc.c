@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * /proc/net/parley_stat: what there is in a namespace, and what there was.
+ * /proc/net/parley_policies: which policies are loaded, for all namespaces.
  */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
@@ -8,6 +9,7 @@
 #include "parley.h"
 
 #define PARLEY_PROC_STAT	"parley_stat"
+#define PARLEY_PROC_POLICIES	"parley_policies"
 
 static const char *const parley_count_names[PARLEY_COUNTS] = {
 	[PARLEY_COUNT_SOCKETS]		= "sockets",
@@ -31,6 +33,12 @@ static int parley_stat_show(struct seq_file *seq, void *v)
 	return 0;
 }
 
+static int parley_policies_show(struct seq_file *seq, void *v)
+{
+	parley_ops_show(seq);
+	return 0;
+}
+
 /**
  * parley_proc_init_net - for a new namespace
  * @net: the namespace
@@ -43,6 +51,11 @@ int parley_proc_init_net(struct net *net)
 	if (!proc_create_net_single(PARLEY_PROC_STAT, 0444, net->proc_net,
 				    parley_stat_show, NULL))
 		return -ENOMEM;
+	if (!proc_create_net_single(PARLEY_PROC_POLICIES, 0444, net->proc_net,
+				    parley_policies_show, NULL)) {
+		remove_proc_entry(PARLEY_PROC_STAT, net->proc_net);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -54,5 +67,6 @@ int parley_proc_init_net(struct net *net)
  */
 void parley_proc_exit_net(struct net *net)
 {
+	remove_proc_entry(PARLEY_PROC_POLICIES, net->proc_net);
 	remove_proc_entry(PARLEY_PROC_STAT, net->proc_net);
 }

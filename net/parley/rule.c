@@ -15,6 +15,8 @@
 				 PARLEY_MATCH_UID | PARLEY_MATCH_GID | \
 				 PARLEY_MATCH_CGROUP | PARLEY_MATCH_GROUP | \
 				 PARLEY_MATCH_QOS | PARLEY_MATCH_DATA)
+#define PARLEY_MATCH_MORE	(PARLEY_MATCH_CALLER | PARLEY_MATCH_GID | \
+				 PARLEY_MATCH_QOS | PARLEY_MATCH_DATA)
 #define PARLEY_SERVICES_ALL	(BIT(PARLEY_SERVICE_GUARANTEED + 1) - 1)
 #define PARLEY_DAY_MS		(24 * 60 * 60 * MSEC_PER_SEC)
 #define PARLEY_CENTURY_NS	(36525ULL * 24 * 60 * 60 * NSEC_PER_SEC)
@@ -191,9 +193,7 @@ static bool parley_match_caller(const struct parley_rule *r,
 static bool parley_match_uid(const struct parley_rule *r,
 			     const struct parley_subject *s)
 {
-	uid_t uid = from_kuid(s->ns, s->uid);
-
-	return uid >= r->uid_min && uid <= r->uid_max;
+	return s->uid >= r->uid_min && s->uid <= r->uid_max;
 }
 
 static bool parley_match_one_gid(const struct parley_rule *r,
@@ -250,6 +250,22 @@ static bool parley_match_data(const struct parley_rule *r, const u8 *pool,
 	return true;
 }
 
+/* What takes more than to compare numbers. Apart, for the sake of the rest. */
+static noinline bool parley_match_more(const struct parley_rule *r,
+				       const u8 *pool,
+				       const struct parley_subject *s)
+{
+	u32 m = r->match;
+
+	if (m & PARLEY_MATCH_CALLER && !parley_match_caller(r, s))
+		return false;
+	if (m & PARLEY_MATCH_GID && !parley_match_gid(r, s))
+		return false;
+	if (m & PARLEY_MATCH_QOS && !parley_match_qos(r, s))
+		return false;
+	return !(m & PARLEY_MATCH_DATA) || parley_match_data(r, pool, s);
+}
+
 /**
  * parley_rule_matches - whether a rule is meant for a call
  * @r: a rule that parley_rule_check() found good
@@ -264,6 +280,8 @@ bool parley_rule_matches(const struct parley_rule *r, const u8 *pool,
 {
 	u32 m = r->match;
 
+	if (m & PARLEY_MATCH_UID && !parley_match_uid(r, s))
+		return false;
 	if (m & PARLEY_MATCH_PORT &&
 	    (s->port < r->port_min || s->port > r->port_max))
 		return false;
@@ -271,15 +289,9 @@ bool parley_rule_matches(const struct parley_rule *r, const u8 *pool,
 		return false;
 	if (m & PARLEY_MATCH_GROUP && s->group != r->group)
 		return false;
-	if (m & PARLEY_MATCH_CALLER && !parley_match_caller(r, s))
-		return false;
-	if (m & PARLEY_MATCH_UID && !parley_match_uid(r, s))
-		return false;
-	if (m & PARLEY_MATCH_GID && !parley_match_gid(r, s))
-		return false;
-	if (m & PARLEY_MATCH_QOS && !parley_match_qos(r, s))
-		return false;
-	return !(m & PARLEY_MATCH_DATA) || parley_match_data(r, pool, s);
+	if (m & PARLEY_MATCH_MORE)
+		return parley_match_more(r, pool, s);
+	return true;
 }
 
 /**

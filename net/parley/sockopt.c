@@ -110,6 +110,20 @@ static int parley_set_inherit(struct parley_sock *psk,
 	return 0;
 }
 
+static int parley_set_policy_link(struct sock *sk, sockptr_t val,
+				  unsigned int len)
+{
+	int fd;
+
+	if (!parley_ops_usable)
+		return -ENOPROTOOPT;
+	if (len < sizeof(fd))
+		return -EINVAL;
+	if (copy_from_sockptr(&fd, val, sizeof(fd)))
+		return -EFAULT;
+	return parley_ops_choose_link(sk, fd);
+}
+
 static int parley_set_timeout(struct parley_sock *psk,
 			      const union parley_value *value)
 {
@@ -230,7 +244,8 @@ static int parley_set_bytes(struct sock *sk, int name, sockptr_t val,
  * Context: process, may sleep.
  * Return: 0, -ENOPROTOOPT for what is unknown or can only be read, -EINVAL
  * where the value is too short, makes no sense, or the socket is past that,
- * -EMSGSIZE where it is too long, -EFAULT, -ENOMEM.
+ * -EMSGSIZE where it is too long, -ENOENT and -EPERM for policies, -EFAULT,
+ * -ENOMEM.
  */
 int parley_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		      unsigned int len)
@@ -240,6 +255,10 @@ int parley_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 	if (level == SOL_PARLEY &&
 	    (name == PARLEY_CALL_DATA || name == PARLEY_REPLY_DATA))
 		return parley_set_bytes(sock->sk, name, val, len);
+	if (level == SOL_PARLEY && name == PARLEY_POLICY)
+		return parley_ops_choose(sock->sk, val, len);
+	if (level == SOL_PARLEY && name == PARLEY_POLICY_LINK)
+		return parley_set_policy_link(sock->sk, val, len);
 	for (i = 0; i < ARRAY_SIZE(parley_setters); i++)
 		if (parley_setters[i].level == level &&
 		    parley_setters[i].name == name)
@@ -447,6 +466,18 @@ static int parley_get_bytes(struct sock *sk, int name, u32 room,
 	return err;
 }
 
+static int parley_get_policy(struct sock *sk, u32 room, char __user *val,
+			     int __user *len)
+{
+	char name[PARLEY_POLICY_NAME_MAX];
+	int err;
+
+	lock_sock(sk);
+	err = parley_ops_name(parley_sk(sk), name);
+	release_sock(sk);
+	return err ?: parley_put_bytes(name, strlen(name) + 1, room, val, len);
+}
+
 static int parley_get_peersec(struct parley_sock *psk, u32 room,
 			      char __user *val, int __user *len)
 {
@@ -490,6 +521,8 @@ int parley_getsockopt(struct socket *sock, int level, int name,
 		return parley_get_bytes(sk, name, room, val, len);
 	if (level == SOL_PARLEY && name == PARLEY_PEERSEC)
 		return parley_get_peersec(parley_sk(sk), room, val, len);
+	if (level == SOL_PARLEY && name == PARLEY_POLICY)
+		return parley_get_policy(sk, room, val, len);
 	size = parley_get_value(sk, level, name, &value);
 	if (size < 0)
 		return size;

@@ -10,18 +10,19 @@
 #include "parley.h"
 
 /**
- * parley_blob_new - take bytes over
+ * __parley_blob_new - take bytes over
  * @from: where they are
  * @len: how many, at least one; the caller has checked that it may be so many
+ * @gfp: how to allocate
  *
- * Context: process, may sleep.
+ * Context: process; may sleep if @gfp says so, or @from is user space.
  * Return: the blob with one reference, or -ENOMEM or -EFAULT as a pointer.
  */
-struct parley_blob *parley_blob_new(sockptr_t from, u32 len)
+struct parley_blob *__parley_blob_new(sockptr_t from, u32 len, gfp_t gfp)
 {
 	struct parley_blob *blob;
 
-	blob = kvmalloc(struct_size(blob, data, len), GFP_KERNEL_ACCOUNT);
+	blob = kvmalloc(struct_size(blob, data, len), gfp);
 	if (!blob)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&blob->ref, 1);
@@ -31,6 +32,19 @@ struct parley_blob *parley_blob_new(sockptr_t from, u32 len)
 		return ERR_PTR(-EFAULT);
 	}
 	return blob;
+}
+
+/**
+ * parley_blob_new - take bytes over, where one may sleep
+ * @from: as for __parley_blob_new()
+ * @len: likewise
+ *
+ * Context: process, may sleep.
+ * Return: likewise.
+ */
+struct parley_blob *parley_blob_new(sockptr_t from, u32 len)
+{
+	return __parley_blob_new(from, len, GFP_KERNEL_ACCOUNT);
 }
 
 /**

@@ -94,10 +94,10 @@ static int parley_local_judge(struct parley_listener *l,
 		return ret;
 	if (ruling.verdict == PARLEY_REFUSE) {
 		call->ruling = ruling; /* with its references */
-		return PARLEY_REASON_RULE;
+		return ruling.reason;
 	}
 	ret = parley_backlog_add(l, call, timeout_ms, &ruling);
-	parley_ruling_drop(&ruling);
+	parley_policy_drop(l, call, &ruling);
 	return ret;
 }
 

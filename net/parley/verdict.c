@@ -21,6 +21,8 @@ void parley_verdict_store(struct parley_call *call,
 	lockdep_assert_held(&call->listener->lock);
 
 	call->judged = ruling->verdict == PARLEY_ACCEPT;
+	/* Whoever ends the call looks for it when the lock is free. */
+	swap(call->policy, ruling->policy);
 	swap(call->ruling, *ruling);
 }
 
@@ -102,6 +104,7 @@ bool parley_verdict_apply(struct parley_call *call,
 {
 	struct parley_listener *l = call->listener;
 	u8 verdict = ruling->verdict;
+	u8 reason = ruling->reason;
 	bool mine;
 
 	spin_lock_bh(&l->lock);
@@ -109,8 +112,7 @@ bool parley_verdict_apply(struct parley_call *call,
 	if (mine)
 		parley_verdict_store(call, ruling);
 	if (mine && verdict == PARLEY_REFUSE) {
-		__parley_backlog_end(call, PARLEY_CALL_REFUSED,
-				     PARLEY_REASON_RULE);
+		__parley_backlog_end(call, PARLEY_CALL_REFUSED, reason);
 	} else if (mine && verdict == PARLEY_DEFER) {
 		parley_backlog_leave(call);
 		call->seen = false;
@@ -119,7 +121,7 @@ bool parley_verdict_apply(struct parley_call *call,
 	}
 	spin_unlock_bh(&l->lock);
 
-	parley_ruling_drop(ruling);
+	parley_policy_drop(l, call, ruling);
 	if (mine && verdict == PARLEY_REFUSE)
 		parley_backlog_ended(call);
 	else if (mine && verdict == PARLEY_DEFER)

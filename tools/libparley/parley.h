@@ -70,12 +70,12 @@ struct parley_offer {
  *	PARLEY_REFUSE. A condition finds @buf here and may leave it, or point
  *	to bytes of its own that stay valid until parley_accept() returns
  * @reply_len: bytes at @reply, at most net.parley.max_call_data. 0: none, an
- *	acceptance then brings what the rules or PARLEY_REPLY_DATA have for it
+ *	acceptance then brings what the policy or PARLEY_REPLY_DATA has for it
  * @buf: room for a condition to write the reply to; not used by
  *	parley_decide()
  * @buf_room: bytes at @buf, 65536
  * @qos: what is granted, seen from the caller's end, not above what it asked
- *	for; with PARLEY_ACCEPT. NULL: what the rules granted, or all it asked
+ *	for; with PARLEY_ACCEPT. NULL: what the policy granted, or all it asked
  *	for. It has to stay valid as @reply
  * @code: the server's own code for the refusal; with PARLEY_REFUSE
  * @retry_after_ms: when to call again, in milliseconds from now, 0: not said;
@@ -199,7 +199,7 @@ int parley_decide(int fd, uint64_t id, int verdict,
  * parley_review() - put all deferred calls back among the undecided ones
  * @fd: a socket that listens
  *
- * They are judged by the rules again, as if they just came; how long they may
+ * They are judged by the kernel's policy again, as if they just came; how long they may
  * stay deferred still counts from the first time.
  *
  * Return: how many there were, or -1 and errno EINVAL: it does not listen.

@@ -18,6 +18,11 @@ static const struct {
 		"net.parley.max_pending calls wait in this network namespace" },
 	[PARLEY_REASON_RULE] = {
 		"RULE", "the listener's rules refuse it" },
+	[PARLEY_REASON_POLICY] = {
+		"POLICY", "the listener's policy refuses it" },
+	[PARLEY_REASON_POLICY_FAULT] = {
+		"POLICY_FAULT",
+		"the listener's filter or policy failed, or was unloaded" },
 	[PARLEY_REASON_SERVER] = {
 		"SERVER", "the server decided against it" },
 	[PARLEY_REASON_DEFER_EXPIRED] = {
@@ -26,6 +31,8 @@ static const struct {
 		"LISTENER_CLOSED", "the listener was closed before it decided" },
 	[PARLEY_REASON_TIMED_OUT] = {
 		"TIMED_OUT", "nobody decided in time" },
+	[PARLEY_REASON_FILTER] = {
+		"FILTER", "the listener's filter refuses it" },
 };
 
 const char *parley_reason_name(uint32_t reason)

@@ -72,6 +72,18 @@
  *	listens or will; EINVAL on others. For calls deferred from then on.
  * @PARLEY_INHERIT: __u32, flags PARLEY_INHERIT_*, on a socket that listens or
  *	will; EINVAL on others.
+ * @PARLEY_POLICY: name of a struct_ops policy, at most PARLEY_POLICY_NAME_MAX
+ *	bytes (EMSGSIZE), on a socket that listens or will; EINVAL on others.
+ *	Set: the policy is asked about calls from then on; no bytes, or an
+ *	empty name, for none (EINVAL for more than zero bytes after a zero).
+ *	ENOENT if no such policy is loaded; EPERM without
+ *	CAP_NET_ADMIN in the initial user namespace, unless the policy has
+ *	PARLEY_POLICY_UNPRIVILEGED; ENOPROTOOPT, get too, where the kernel lets
+ *	modules have none. Got: the name with its final zero byte, also after
+ *	the policy was unloaded.
+ * @PARLEY_POLICY_LINK: __s32, set only, as PARLEY_POLICY, but by a descriptor
+ *	of the policy's link, which is all the permission that is needed. The
+ *	socket keeps the link, and so the policy. EBADF, EINVAL if it is none.
  * @PARLEY_CONNECT_TIME: __u64, get only: nanoseconds since the connection
  *	was established; ENOTCONN without one.
  * @PARLEY_PEERSEC: bytes, get only: the security label of the process that
@@ -91,8 +103,10 @@ enum parley_sockopt {
 	PARLEY_STAGE = 9,
 	PARLEY_DEFER_TIMEOUT = 10,
 	PARLEY_INHERIT = 11,
+	PARLEY_POLICY = 12,
 	PARLEY_CONNECT_TIME = 13,
 	PARLEY_PEERSEC = 14,
+	PARLEY_POLICY_LINK = 15,
 };
 
 /**
@@ -103,12 +117,17 @@ enum parley_sockopt {
  * @PARLEY_REASON_LIMIT: the network namespace has net.parley.max_pending
  *	undecided calls already (ECONNREFUSED)
  * @PARLEY_REASON_RULE: the listener's rules refuse it (ECONNREFUSED)
+ * @PARLEY_REASON_POLICY: the listener's struct_ops policy refuses it
+ *	(ECONNREFUSED)
+ * @PARLEY_REASON_POLICY_FAULT: the listener's filter or policy said what
+ *	means nothing, or its policy has been unloaded (ECONNREFUSED)
  * @PARLEY_REASON_SERVER: the server decided against it (ECONNREFUSED)
  * @PARLEY_REASON_DEFER_EXPIRED: it was deferred, and nobody decided within
  *	PARLEY_DEFER_TIMEOUT (ECONNREFUSED)
  * @PARLEY_REASON_LISTENER_CLOSED: the listener was closed, or shut down,
  *	before it decided (ECONNREFUSED)
  * @PARLEY_REASON_TIMED_OUT: nobody decided in time (ETIMEDOUT)
+ * @PARLEY_REASON_FILTER: the listener's filter refuses it (ECONNREFUSED)
  */
 enum parley_reason {
 	PARLEY_REASON_NONE = 0,
@@ -116,10 +135,13 @@ enum parley_reason {
 	PARLEY_REASON_BACKLOG_FULL = 2,
 	PARLEY_REASON_LIMIT = 3,
 	PARLEY_REASON_RULE = 4,
+	PARLEY_REASON_POLICY = 5,
+	PARLEY_REASON_POLICY_FAULT = 6,
 	PARLEY_REASON_SERVER = 7,
 	PARLEY_REASON_DEFER_EXPIRED = 8,
 	PARLEY_REASON_LISTENER_CLOSED = 9,
 	PARLEY_REASON_TIMED_OUT = 10,
+	PARLEY_REASON_FILTER = 12,
 };
 
 /**
@@ -217,12 +239,16 @@ struct parley_qos {
  * enum parley_decider - who decided a call
  * @PARLEY_BY_ACCEPT: nobody in particular, accept(2) just took it
  * @PARLEY_BY_RULE: the listener's rules
+ * @PARLEY_BY_FILTER: the listener's filter
+ * @PARLEY_BY_POLICY: the listener's struct_ops policy
  * @PARLEY_BY_SERVER: PARLEY_IOC_DECIDE
  * @PARLEY_BY_TIMEOUT: the default verdict of PARLEY_DEFER_TIMEOUT
  */
 enum parley_decider {
 	PARLEY_BY_ACCEPT = 0,
 	PARLEY_BY_RULE = 1,
+	PARLEY_BY_FILTER = 2,
+	PARLEY_BY_POLICY = 3,
 	PARLEY_BY_SERVER = 4,
 	PARLEY_BY_TIMEOUT = 5,
 };
@@ -368,8 +394,8 @@ struct parley_defer_timeout {
  * Gives the oldest undecided call that was not given before, and waits for
  * one as accept(2) does: EAGAIN with O_NONBLOCK or after SO_RCVTIMEO. Calls
  * are looked at, not taken: each stays where it is, counts for the backlog,
- * and may be accepted, withdrawn or decided by others meanwhile. The rules
- * are asked first; what they refuse is not seen here.
+ * and may be accepted, withdrawn or decided by others meanwhile. The kernel's
+ * policy is asked first; what it refuses is not seen here.
  *
  * PARLEY_NEXT_REWIND makes all undecided calls new again, for the successor
  * of a process that died with some undecided. It must come with the first
@@ -409,14 +435,14 @@ struct parley_next_call {
  * @code: for the caller's struct parley_refusal; PARLEY_REFUSE only
  * @retry_after_ms: likewise
  * @reply_len: bytes at @reply, at most net.parley.max_call_data (EMSGSIZE).
- *	If 0, an acceptance brings what the rules, or else PARLEY_REPLY_DATA of
+ *	If 0, an acceptance brings what the policy, or else PARLEY_REPLY_DATA of
  *	the listener, have for it; a refusal brings none
  * @reply: pointer to the reply data; with PARLEY_ACCEPT or PARLEY_REFUSE
  * @qos: with PARLEY_DECIDE_QOS, what is granted, from the caller's end:
  *	EINVAL above what it asked for. PARLEY_ACCEPT only. Without the flag,
- *	zero; what the rules granted stands, or else all that was asked
+ *	zero; what the policy granted stands, or else all that was asked
  *
- * The decision is final: the rules are not asked any more. ENOENT: no such
+ * The decision is final: the policy is not asked any more. ENOENT: no such
  * call, or none any more, since its caller has gone, or it was decided, or
  * was accepted. EALREADY: it is approved, and waits for accept(2); with
  * PARLEY_DECIDE_AGAIN that can be taken back. EBUSY: an accept(2) is just
@@ -629,5 +655,97 @@ struct parley_rules {
 };
 
 #define PARLEY_RULES_SIZE_VER0	128
+
+/*
+ * Filters: SO_ATTACH_FILTER and SO_ATTACH_BPF of SOL_SOCKET, on a socket that
+ * listens or will, attach a classic or an eBPF socket filter that is asked
+ * about each call, after the rules. Connected sockets have none: their data is
+ * not filtered, and accepted ones do not inherit the listener's.
+ *
+ * The filter runs on a packet that is the call: struct parley_packet, then the
+ * call data. It returns PARLEY_FILTER_REFUSE, PARLEY_FILTER_DEFER, or anything
+ * else to accept. An eBPF program may say more in __sk_buff.cb[], which is
+ * zero at first. Something in the last of cb[] is a fault: the call is refused
+ * with PARLEY_REASON_POLICY_FAULT.
+ */
+#define PARLEY_FILTER_REFUSE	0U
+#define PARLEY_FILTER_ACCEPT	1U	/* or any other number */
+#define PARLEY_FILTER_DEFER	2U
+
+/**
+ * enum parley_filter_cb - what an eBPF filter may leave in __sk_buff.cb[]
+ * @PARLEY_CB_CODE: for the caller's struct parley_refusal; with a refusal
+ * @PARLEY_CB_RETRY_AFTER: milliseconds, likewise
+ * @PARLEY_CB_SEND_RATE: token_rate that is granted at most of what the caller
+ *	sends, in bytes per second, and no more than the peak_rate it asks for;
+ *	0 for all that it asks for
+ * @PARLEY_CB_RECV_RATE: likewise, of what it receives
+ * @PARLEY_CB_ZERO: to stay zero
+ */
+enum parley_filter_cb {
+	PARLEY_CB_CODE = 0,
+	PARLEY_CB_RETRY_AFTER = 1,
+	PARLEY_CB_SEND_RATE = 2,
+	PARLEY_CB_RECV_RATE = 3,
+	PARLEY_CB_ZERO = 4,
+};
+
+/**
+ * struct parley_packet - a call, as filters see it: all in network byte order
+ * @header_len: bytes before the call data: sizeof(struct parley_packet) of the
+ *	kernel, which may be more than what the filter knows
+ * @data_len: bytes of call data
+ * @flags: PARLEY_INFO_*
+ * @uid: the caller's effective user id, as the user namespace of who called
+ *	listen(2) has it; all ones if it has no name there
+ * @gid: likewise, the effective group id
+ * @pid: the caller's process, as the pid namespace of who called listen(2) has
+ *	it; 0 if it is not visible there
+ * @caller_port: the caller's port
+ * @callee_port: the port that was called
+ * @caller: the caller's address, IPv4 as ::ffff:a.b.c.d
+ * @callee: the address that was called, likewise
+ * @backlog: how many calls wait at the listener, this one included unless it
+ *	is judged on arrival
+ * @backlog_limit: how many may
+ * @age_ms: milliseconds since the call was made
+ * @cgroup_id: the caller's cgroup in the unified hierarchy
+ * @netns_cookie: the caller's network namespace, as SO_NETNS_COOKIE
+ * @group: the caller's PARLEY_GROUP
+ * @qos: what the caller asks for: the members of struct parley_qos in their
+ *	order, those of send, then those of recv
+ *
+ * Identity and terms are those of the caller's connect(2).
+ */
+struct parley_packet {
+	__be32 header_len;
+	__be32 data_len;
+	__be32 flags;
+	__be32 uid;
+	__be32 gid;
+	__be32 pid;
+	__be16 caller_port;
+	__be16 callee_port;
+	__u8 caller[16];
+	__u8 callee[16];
+	__be32 backlog;
+	__be32 backlog_limit;
+	__be32 age_ms;
+	__be64 cgroup_id;
+	__be64 netns_cookie;
+	__be64 group;
+	__be32 qos[16];
+};
+
+#define PARLEY_PACKET_SIZE_VER0	160
+
+/*
+ * Policies: struct_ops programs, on kernels that let modules have such. What
+ * they are given and may call is declared for them in parley.bpf.h.
+ */
+#define PARLEY_POLICY_NAME_MAX	16	/* with the final zero byte */
+
+/* struct parley_policy_ops.flags */
+#define PARLEY_POLICY_UNPRIVILEGED	0x1U	/* any listener may choose it */
 
 #endif /* _UAPI_LINUX_PARLEY_H */

@@ -55,7 +55,7 @@ static struct parley_subject rule_nobody(struct user_namespace *ns)
 		.ns	= ns,
 		.caller	= &rule_v6,
 		.port	= 7000,
-		.uid	= INVALID_UID,
+		.uid	= (uid_t)-1,
 		.gid	= INVALID_GID,
 		.qos	= &parley_qos_none,
 	};
@@ -333,7 +333,7 @@ static void rule_test_uid(struct kunit *test)
 	/* The group that would fit does not count. */
 	s.gid = KGIDT_INIT(c->id);
 	KUNIT_EXPECT_FALSE(test, parley_rule_matches(&r, NULL, &s));
-	s.uid = KUIDT_INIT(c->id);
+	s.uid = from_kuid(s.ns, KUIDT_INIT(c->id));
 	s.gid = INVALID_GID;
 	KUNIT_EXPECT_EQ(test, parley_rule_matches(&r, NULL, &s), c->hit);
 }
@@ -351,7 +351,7 @@ static void rule_test_gid(struct kunit *test)
 	};
 	unsigned int i;
 
-	s.uid = KUIDT_INIT(c->id);
+	s.uid = from_kuid(s.ns, KUIDT_INIT(c->id));
 	KUNIT_EXPECT_FALSE(test, parley_rule_matches(&r, NULL, &s));
 	s.gid = KGIDT_INIT(c->id);
 	KUNIT_EXPECT_EQ(test, parley_rule_matches(&r, NULL, &s), c->hit);
@@ -495,7 +495,9 @@ static void rule_call_all(struct parley_subject *s, struct parley_qos *qos,
 	s->qos = qos;
 	s->caller = misses & PARLEY_MATCH_CALLER ? &rule_v4 : &rule_v6;
 	s->port = misses & PARLEY_MATCH_PORT ? 7100 : 7050;
-	s->uid = KUIDT_INIT(misses & PARLEY_MATCH_UID ? 2000 : 1999);
+	s->uid = from_kuid(s->ns,
+			   KUIDT_INIT(misses & PARLEY_MATCH_UID ?
+				      2000 : 1999));
 	s->gid = KGIDT_INIT(misses & PARLEY_MATCH_GID ? 99 : 100);
 	s->cgroup_id = misses & PARLEY_MATCH_CGROUP ? 78 : 77;
 	s->group = misses & PARLEY_MATCH_GROUP ? 0 : 42;
