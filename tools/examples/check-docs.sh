@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Compares the code that the documentation shows with the compiled files. A
-# shown block follows a line "shown: tools/examples/FILE" in a comment; every
+# shown block follows a line "shown: tools/FILE" in a comment; every
 # line of it must stand in FILE, in one piece, indentation aside.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.." || exit 1
 blocks()
 {
 	awk '
-	/shown: tools\/examples\// {
+	/shown: tools\// {
 		sub(/.*shown: /, ""); sub(/ .*/, "")
 		print "@" $0
 		state = 1; next
@@ -25,7 +25,7 @@ blocks()
 
 failed=0
 shown=0
-for document in README.md Documentation/parley.rst; do
+for document in README.md Documentation/parley.rst Documentation/policy.rst; do
 	files=$(blocks "$document" | sed -n 's/^@//p')
 	for file in $files; do
 		shown=$((shown + 1))
@@ -41,8 +41,8 @@ for document in README.md Documentation/parley.rst; do
 		esac
 	done
 done
-[ "$shown" -ge 4 ] || {
-	echo "found $shown shown blocks instead of 4: is a 'shown:' comment gone?"
+[ "$shown" -ge 7 ] || {
+	echo "found $shown shown blocks instead of 7: is a 'shown:' comment gone?"
 	failed=1
 }
 exit $failed

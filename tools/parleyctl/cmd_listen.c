@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * parleyctl listen: takes calls one after the other, by itself, as rules or
- * people decide, at each Enter (--step) or not at all (--no-accept).
+ * parleyctl listen: takes calls one after the other, by itself, as rules, BPF
+ * or people decide, at each Enter (--step) or not at all (--no-accept).
  */
 #include <getopt.h>
 #include <limits.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "listen.h"
+#include "policy.h"
 
 static void usage(FILE *to)
 {
@@ -22,9 +23,15 @@ static void usage(FILE *to)
 	      "  -s, --step         accept a call at each Enter only, and show the backlog\n"
 	      "  -N, --no-accept    let the calls wait; Enter shows the backlog\n"
 	      "  -r, --rules FILE   let these rules decide, see parley-rules(5)\n"
-	      "  -S, --stage WHEN   ask the rules at 'accept', when a call is taken (default),\n"
-	      "                     or at 'arrival', before it takes a place in the backlog\n"
-	      "  -a, --ask          ask about each call that the rules defer\n"
+	      "  -F, --filter FILE[,NAME=VALUE]...\n"
+	      "                     let the eBPF socket filter in this object decide\n"
+	      "  -P, --policy NAME  let this policy decide, see parleyctl-policy(1)\n"
+	      "  -L, --policy-link PATH\n"
+	      "                     likewise, by where its link is pinned\n"
+	      "  -S, --stage WHEN   ask all of these at 'accept', when a call is taken\n"
+	      "                     (default), or at 'arrival', before it takes a place in\n"
+	      "                     the backlog\n"
+	      "  -a, --ask          ask about each call that they defer\n"
 	      "  -c, --control PATH let others decide: 'parleyctl ask', 'calls', 'decide',\n"
 	      "                     'review' and 'rules' find the listener at PATH\n"
 	      "  -D, --defer-timeout MS[:accept]\n"
@@ -34,10 +41,11 @@ static void usage(FILE *to)
 	      "                     data for callers that are accepted\n"
 	      "  -q, --quiet        only print what the callers send, and errors\n"
 	      "  -h, --help         show this\n\n"
-	      "With --ask or --control, and no --rules, all calls are deferred until somebody\n"
-	      "decides. Ctrl-C or SIGTERM ends it; with --step, --no-accept and --ask the end\n"
-	      "of standard input does too. Exit status: 0 ended so, 1 failed, 2 the command\n"
-	      "line is wrong.\n", to);
+	      "If several are to decide, the strictest verdict counts. With --ask or --control,\n"
+	      "and no --rules, all calls are deferred until somebody decides.\n\n"
+	      "Ctrl-C or SIGTERM ends it; with --step, --no-accept and --ask the end of\n"
+	      "standard input does too. Exit status: 0 ended so, 1 failed, 2 the command line\n"
+	      "is wrong.\n", to);
 }
 
 /* MS, MS:refuse or MS:accept. */
@@ -87,6 +95,15 @@ static int parse_policy(int c, struct listen_opts *opts)
 	switch (c) {
 	case 'r':
 		opts->rules = optarg;
+		return EXIT_OK;
+	case 'F':
+		opts->filter = optarg;
+		return EXIT_OK;
+	case 'P':
+		opts->policy = optarg;
+		return policy_name_check(optarg);
+	case 'L':
+		opts->policy_link = optarg;
 		return EXIT_OK;
 	case 'S':
 		return parse_stage(optarg, &opts->stage);
@@ -154,6 +171,9 @@ int cmd_listen(int argc, char **argv)
 		{ "step", no_argument, NULL, 's' },
 		{ "no-accept", no_argument, NULL, 'N' },
 		{ "rules", required_argument, NULL, 'r' },
+		{ "filter", required_argument, NULL, 'F' },
+		{ "policy", required_argument, NULL, 'P' },
+		{ "policy-link", required_argument, NULL, 'L' },
 		{ "stage", required_argument, NULL, 'S' },
 		{ "ask", no_argument, NULL, 'a' },
 		{ "control", required_argument, NULL, 'c' },
@@ -166,7 +186,7 @@ int cmd_listen(int argc, char **argv)
 	struct listen_opts opts = { .backlog = -1 };
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "b:n:esNr:S:ac:D:R:qh", options,
+	while ((c = getopt_long(argc, argv, "b:n:esNr:F:P:L:S:ac:D:R:qh", options,
 				NULL)) != -1) {
 		if (c == 'h') {
 			usage(stdout);
@@ -180,5 +200,7 @@ int cmd_listen(int argc, char **argv)
 		return usage_error("give one ADDRESS:PORT to listen at");
 	if (opts.ask && opts.rules && !strcmp(opts.rules, "-"))
 		return usage_error("--ask needs standard input: give --rules a file");
+	if (opts.policy && opts.policy_link)
+		return usage_error("give --policy or --policy-link, not both");
 	return serve_address(&opts, argv[optind]);
 }

@@ -20,8 +20,11 @@ enum mode { MODE_ACCEPT, MODE_STEP, MODE_NO_ACCEPT };
  * @count: end after so many connections; 0: never
  * @echo: send back what comes
  * @rules: file of rules, or NULL
+ * @filter: file of an eBPF filter and its settings, or NULL
+ * @policy: name of a policy, or NULL
+ * @policy_link: where its link is pinned, or NULL
  * @control: where to hand out the listener, or NULL
- * @stage: when the rules are asked
+ * @stage: when rules, filter and policy are asked
  * @reply: the default reply
  * @has_defer: @defer was given
  * @defer: what becomes of deferred calls
@@ -33,6 +36,9 @@ struct listen_opts {
 	unsigned long count;
 	bool echo;
 	const char *rules;
+	const char *filter;
+	const char *policy;
+	const char *policy_link;
 	const char *control;
 	uint32_t stage;
 	struct bytes reply;

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "listen.h"
+#include "policy.h"
 #include "rules.h"
 
 static int set(int fd, const char *option, int name, const void *value,
@@ -55,6 +57,55 @@ static int set_rules(int fd, const struct listen_opts *opts)
 		return ret;
 	ret = rules_set(fd, opts->rules, rules);
 	parley_ruleset_free(rules);
+	return ret;
+}
+
+/* Why PARLEY_POLICY or PARLEY_POLICY_LINK was not taken, from errno. */
+static int tell_policy(bool link, const char *what)
+{
+	int err = errno;
+
+	failure("--policy%s: %s: %s", link ? "-link" : "", what, strerror(err));
+	if (err == ENOENT)
+		hint("no such policy is loaded: see 'parleyctl policy list'");
+	else if (err == EINVAL && link)
+		hint("it is not the link of a policy that is loaded");
+	else if (err == EPERM)
+		hint("it takes CAP_NET_ADMIN, unless it was loaded with --unprivileged");
+	else if (err == ENOPROTOOPT)
+		hint("the kernel lets modules have no struct_ops policies, or parley has no BTF");
+	return EXIT_FAILED;
+}
+
+static int set_policy(int fd, const char *name)
+{
+	if (setsockopt(fd, SOL_PARLEY, PARLEY_POLICY, name, strlen(name)))
+		return tell_policy(false, name);
+	return EXIT_OK;
+}
+
+static int set_policy_link(int fd, const char *path)
+{
+	int link = pin_open(path);
+	int ret = EXIT_OK;
+
+	if (link < 0)
+		return failure("--policy-link: %s: %s", path, strerror(errno));
+	if (setsockopt(fd, SOL_PARLEY, PARLEY_POLICY_LINK, &link, sizeof(link)))
+		ret = tell_policy(true, path);
+	close(link);
+	return ret;
+}
+
+/* The socket keeps the filter, and the link. */
+static int set_bpf(int fd, const struct listen_opts *opts)
+{
+	int ret = opts->filter ? filter_attach(fd, opts->filter) : EXIT_OK;
+
+	if (!ret && opts->policy)
+		ret = set_policy(fd, opts->policy);
+	if (!ret && opts->policy_link)
+		ret = set_policy_link(fd, opts->policy_link);
 	return ret;
 }
 
@@ -107,6 +158,8 @@ int listener_open(struct server *server, const char *address)
 	ret = set_options(fd, opts);
 	if (!ret)
 		ret = set_rules(fd, opts);
+	if (!ret)
+		ret = set_bpf(fd, opts);
 	if (!ret)
 		ret = bind_and_listen(fd, opts, address);
 	if (!ret)

@@ -16,6 +16,7 @@ static const struct cmd cmds[] = {
 	{ "decide", "accept, refuse or defer one of them", cmd_decide },
 	{ "review", "have the deferred ones judged again", cmd_review },
 	{ "rules", "show, replace or check rules", cmd_rules },
+	{ "policy", "load, list, show and unload policies", cmd_policy },
 	{ "stat", "show the counters of this network namespace", cmd_stat },
 };
 

@@ -40,6 +40,7 @@ int cmd_call(int argc, char **argv);
 int cmd_calls(int argc, char **argv);
 int cmd_decide(int argc, char **argv);
 int cmd_listen(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
 int cmd_review(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
 int cmd_stat(int argc, char **argv);

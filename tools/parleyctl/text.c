@@ -173,6 +173,12 @@ static void say_decider(const struct parley_call_info *info)
 		else
 			say("  accepted by rule %u", info->rule);
 		break;
+	case PARLEY_BY_FILTER:
+		say("  accepted by the filter");
+		break;
+	case PARLEY_BY_POLICY:
+		say("  accepted by the policy");
+		break;
 	case PARLEY_BY_SERVER:
 		say("  accepted by a decider");
 		break;
