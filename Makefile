@@ -68,6 +68,9 @@ check:
 check-debug:
 	@$(VM)/run.sh test debug
 
+bench:
+	@$(VM)/run.sh bench $(KERNEL)
+
 shell:
 	@$(VM)/run.sh shell $(KERNEL)
 
@@ -93,10 +96,12 @@ help:
 	@echo "make demo          a VM in which calls are accepted, refused, timed out"
 	@echo "make check         the tests in a VM on every stock kernel (KERNEL=, TEST=, V=1)"
 	@echo "make check-debug   the same and KUnit, with KASAN, lockdep, kmemleak (TEST=)"
+	@echo "make bench         what things cost, in instructions (KERNEL=)"
 	@echo "make lint          checkpatch, sparse, W=1, kernel-doc, shellcheck, UAPI checks"
 	@echo "make shell         a prompt in the VM (KERNEL=)"
 	@echo "make refresh       look for newer kernels; otherwise the cache is used as it is"
 	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
 
-.PHONY: all module tools install dkms demo check check-debug shell lint refresh
+.PHONY: all module tools install dkms demo check check-debug bench shell lint
+.PHONY: refresh
 .PHONY: clean clean-cache help

@@ -306,7 +306,58 @@ kill "$server_pid"
 await server 'stopped listening'
 finish server 0
 
-chapter '10. The administrator caps every backlog'
+chapter '10. A filter judges calls in the kernel, before the server runs'
+tell 'An eBPF socket filter, attached to the listener: who says hello comes in.'
+start server "parleyctl listen --filter /bpf/filter.bpf.o,word=hello,retry_after_ms=5000 127.0.0.1:7000"
+await server 'listening at 127.0.0.1:7000'
+run "parleyctl call --data 'good day' 127.0.0.1:7000" 1 FILTER
+run "parleyctl call --data 'hello there' --send hello 127.0.0.1:7000" 0 \
+	'accepted by'
+await server 'accepted by the filter'
+await server 'call ended'
+tell 'The server ends.'
+kill "$server_pid"
+await server 'stopped listening'
+finish server 0
+
+chapter '11. A policy keeps a quota of live connections for each user'
+if [ -d /sys/kernel/btf ] &&
+   grep -q bpf_struct_ops_parley_policy_ops /sys/kernel/btf/parley; then
+	run "parleyctl policy load --set max=1 /bpf/quota_uid.bpf.o" 0 quota_uid
+	start server "parleyctl listen --policy quota_uid --stage arrival --step 127.0.0.1:7000"
+	await server 'Enter accepts'
+	start caller "parleyctl call 127.0.0.1:7000"
+	await caller 'calling 127.0.0.1:7000'
+	await server 'backlog: 1 of '
+	tell 'One call of this user is all the policy allows; the next is refused at once.'
+	run "parleyctl call 127.0.0.1:7000" 1 'code: 1'
+	run "parleyctl policy show quota_uid" 0 'live 1'
+	enter
+	await server 'accepted by the policy'
+	await caller 'accepted by 127.0.0.1:7000'
+	finish caller 0
+	await server 'call ended'
+	tell 'That connection is closed, so there is a place again.'
+	start caller "parleyctl call 127.0.0.1:7000"
+	await caller 'calling 127.0.0.1:7000'
+	await server 'backlog: 1 of '
+	tell 'Without its policy a listener refuses: nobody slips in.'
+	run "parleyctl policy unload quota_uid" 0 ''
+	run "parleyctl call 127.0.0.1:7000" 1 POLICY_FAULT
+	enter
+	await server 'accepted by the policy'
+	finish caller 0
+	await server 'call ended'
+	tell 'The server ends.'
+	kill "$server_pid"
+	await server 'stopped listening'
+	finish server 0
+else
+	tell 'This kernel lets modules have no such policies.'
+	run "parleyctl policy load /bpf/quota_uid.bpf.o" 1 'struct_ops'
+fi
+
+chapter '12. The administrator caps every backlog'
 cap=$(cat /proc/sys/net/parley/max_backlog) || fail 'no net.parley.max_backlog'
 run "sysctl -w net.parley.max_backlog=3" 0 'net.parley.max_backlog = 3'
 tell 'listen() asks for 100 and succeeds, and can see that it got 3.'
@@ -315,13 +366,13 @@ await server 'backlog 3 instead of 100'
 await server 'calls are left waiting'
 sysctl -w "net.parley.max_backlog=$cap" >/dev/null
 
-chapter '11. The module stays while a socket is open'
+chapter '13. The module stays while a socket is open'
 run "rmmod parley" 1 'temporarily unavailable'
 tell 'The server ends.'
 kill "$server_pid"
 finish server 0
 
-chapter '12. The books'
+chapter '14. The books'
 tell 'Every call was established, refused or withdrawn; nothing is left.'
 # Freed objects may stay for a moment (RCU): look again, but not for ever.
 tries=0
