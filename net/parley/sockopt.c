@@ -244,8 +244,8 @@ static int parley_set_bytes(struct sock *sk, int name, sockptr_t val,
  * Context: process, may sleep.
  * Return: 0, -ENOPROTOOPT for what is unknown or can only be read, -EINVAL
  * where the value is too short, makes no sense, or the socket is past that,
- * -EMSGSIZE where it is too long, -ENOENT and -EPERM for policies, -EFAULT,
- * -ENOMEM.
+ * -EMSGSIZE where it is too long, -ENOENT, -EPERM and -EBADF for policies,
+ * -EFAULT, -ENOMEM.
  */
 int parley_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		      unsigned int len)
