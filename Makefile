@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 # The tests: KERNEL=6.1 and TEST=accept or TEST=accept.case narrow them.
 KERNEL ?=
 TEST ?=
-export TEST V
+export TEST V BENCH MODE
 
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 VM := selftests/vm
@@ -71,6 +71,12 @@ check-debug:
 bench:
 	@$(VM)/run.sh bench $(KERNEL)
 
+bench-docs:
+	@$(VM)/run.sh bench-docs $(KERNEL)
+
+ratio:
+	@$(VM)/run.sh ratio $(KERNEL)
+
 shell:
 	@$(VM)/run.sh shell $(KERNEL)
 
@@ -96,12 +102,14 @@ help:
 	@echo "make demo          a VM in which calls are accepted, refused, timed out"
 	@echo "make check         the tests in a VM on every stock kernel (KERNEL=, TEST=, V=1)"
 	@echo "make check-debug   the same and KUnit, with KASAN, lockdep, kmemleak (TEST=)"
-	@echo "make bench         what things cost, in instructions (KERNEL=)"
+	@echo "make bench         what things cost beside other families (KERNEL=, MODE=, BENCH=)"
+	@echo "make bench-docs    the same, written to Documentation/bench.*"
+	@echo "make ratio         redis, nginx, iperf3 on parley and on TCP (KERNEL=)"
 	@echo "make lint          checkpatch, sparse, W=1, kernel-doc, shellcheck, UAPI checks"
 	@echo "make shell         a prompt in the VM (KERNEL=)"
 	@echo "make refresh       look for newer kernels; otherwise the cache is used as it is"
 	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
 
-.PHONY: all module tools install dkms demo check check-debug bench shell lint
-.PHONY: refresh
+.PHONY: all module tools install dkms demo check check-debug bench bench-docs
+.PHONY: ratio shell lint refresh
 .PHONY: clean clean-cache help

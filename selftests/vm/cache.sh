@@ -35,6 +35,7 @@ refresh() {
 	refresh_entry kernel-6.12 bookworm linux-image-6.12-cloud-amd64 \
 		'linux-image-[0-9].*'
 	refresh_entry busybox bookworm busybox-static
+	refresh_apps
 	if [ -e "$CACHE/source-files" ]; then
 		refresh_entry source-files bookworm "linux-source-$SOURCE_SERIES"
 		# These are made from source-files, their version is the same.

@@ -30,6 +30,7 @@ make_initramfs() {
 	# It becomes "/", which users other than root have to pass, too.
 	chmod 755 "$root"
 	mkdir -p "$root"/{bin,bpf,dev,etc,lib,modules,proc,root,sys,tests,tmp}
+	mkdir -p "$root"/{run,var/log,var/lib}
 	cp "$BUSYBOX" "$root/bin/busybox"
 	cp "$VM_DIR/init" "$root/init"
 	chmod 755 "$root/init"
@@ -57,9 +58,12 @@ make_initramfs() {
 	while read -r name rest; do
 		strip -o "$root/tests/$name" "$TEST_BIN/$name"
 	done <"$list"
+	if [ -s "$list" ] && [ -d "$TEST_BIN/bin" ]; then
+		cp "$TEST_BIN"/bin/* "$root/bin/"
+	fi
 	if [ -n "${BENCH_BIN:-}" ]; then
 		mkdir "$root/bench"
-		cp "$BENCH_BIN"/bench-* "$root/bench/"
+		cp "$BENCH_BIN/bench" "$root/bench/"
 		cp "$BENCH_BIN"/*.bpf.o "$root/bpf/"
 	fi
 	if [ -n "${TOOL_BIN:-}" ] && [ -d "$TOOL_BIN" ]; then
@@ -70,10 +74,20 @@ make_initramfs() {
 	if [ -f "$VM_DIR/demo.sh" ]; then
 		install -m 755 "$VM_DIR/demo.sh" "$root/demo"
 	fi
+	install -m 755 "$VM_DIR/ratio.sh" "$root/ratio"
 	# Not compressed: the guest would spend longer than QEMU on loading it.
 	(cd "$root" && find . | LC_ALL=C sort |
 		"$BUSYBOX" cpio -o -H newc -R 0:0 2>/dev/null) >"$archive"
 	rm -rf "$root"
+	if wants_apps "$list"; then
+		use_apps
+		cat "$APPS_CPIO" >>"$archive"
+	fi
+}
+
+# wants_apps LIST: whether a program in it runs those of others.
+wants_apps() {
+	[ -n "${WITH_APPS:-}" ] || grep -q '^apps' "$1"
 }
 
 # add_bpf_objects DIR: those of the tests, if they were built, and of the tools.

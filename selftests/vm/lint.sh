@@ -166,6 +166,13 @@ lint_winsock() {
 	verdict "tests named in winsock.rst" "$OUT/winsock"
 }
 
+# Where parley differs from its peers is what the test of that was told.
+lint_conformance() {
+	"$TREE/Documentation/check-conformance.sh" >"$OUT/conformance" 2>&1 ||
+		echo "exit status $?" >>"$OUT/conformance"
+	verdict "tables in conformance.rst" "$OUT/conformance"
+}
+
 # What the library exports, declares, documents and installs is the same.
 lint_library() {
 	make -s -C "$TREE/tools/libparley" O="$OUT/libparley" check \
@@ -198,6 +205,7 @@ lint_kernel_doc
 lint_checkpatch
 lint_examples
 lint_winsock
+lint_conformance
 lint_library
 if [ $# -eq 0 ]; then
 	mapfile -t kernels < <(stock_kernels)

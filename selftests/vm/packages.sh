@@ -12,10 +12,12 @@
 PACKAGES_demo="gcc gcc-12 make libc6-dev qemu-system-x86 pahole libelf-dev
 	libjson-c-dev ca-certificates xz-utils clang python3 zlib1g-dev
 	libzstd-dev lz4"
-# What watches a run; the test programs need no more than the above.
-PACKAGES_check="$PACKAGES_demo procps"
+# What watches a run, and what the test programs need besides the above.
+PACKAGES_check="$PACKAGES_demo procps liburing-dev"
 # A kernel: "make check-debug".
 PACKAGES_debug="$PACKAGES_check flex bison bc libssl-dev kmod"
+# "make bench" draws a plot.
+PACKAGES_bench="$PACKAGES_check gnuplot-nox"
 # "make lint"; g++ compiles the UAPI header as C++, perl runs checkpatch,
 # pkgconf finds the installed library.
 PACKAGES_lint="$PACKAGES_check g++ sparse shellcheck perl pkgconf"

@@ -10,12 +10,13 @@
 #  panic_on_warn=0: a warning is a failure, but the others are wanted too;
 #  the stall, lockup and workqueue watchdogs: on a loaded host an emulated
 #  processor may stand still for longer than their defaults allow;
+#  no_timer_check: nor may it find ten ticks late while it boots, and panic;
 #  printk.devkmsg=on: /init's marks must not be rate-limited away.
 COMMAND_LINE=("console=ttyS0,115200" panic=-1 oops=panic panic_on_warn=0
 	printk.devkmsg=on log_buf_len=4M rdinit=/init
 	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300
 	rcupdate.rcu_exp_cpu_stall_timeout=300000
-	workqueue.watchdog_thresh=0 kmemleak=on)
+	workqueue.watchdog_thresh=0 no_timer_check kmemleak=on)
 
 # accelerator: sets ACCEL.  KVM is used where the processor has it and a probe
 # really boots; nested set-ups often have the one without the other.
@@ -65,7 +66,7 @@ boot() {
 	: >"$dir/console"
 	timeout --foreground -k 10 "$seconds" qemu-system-x86_64 \
 		-nodefaults -no-user-config -display none -no-reboot \
-		"${ACCEL[@]}" -cpu max -smp "${SMP:-2}" -m "$memory" \
+		"${ACCEL[@]}" -cpu "${CPU:-max}" -smp "${SMP:-2}" -m "${MEMORY:-$memory}" \
 		-chardev file,id=console,path="$dir/console" \
 		-serial chardev:console \
 		-chardev file,id=result,path="$dir/result",append=on \
@@ -124,13 +125,28 @@ boot_terminal() {
 		-serial chardev:terminal
 }
 
+# Where the emulator counts instructions, or has to go through them, "rep movsb" is
+# one for each byte; where that is not said to be fast, the kernel copies by words.
+SLOW_MOVSB=erms=off,fsrm=off
+
 # boot_counted DIR SECONDS: the same, but the VM's time are the instructions that
 # its one processor executes, a nanosecond each.
 boot_counted() {
 	local -a ACCEL=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
 	local -a COMMAND_LINE=("${COMMAND_LINE[@]}" mitigations=off)
-	local SMP=1
+	local SMP=1 CPU=max,$SLOW_MOVSB MEMORY=2G
 
+	boot "$1" "$2" -chardev stdio,id=terminal,signal=off \
+		-serial chardev:terminal
+}
+
+# boot_timed DIR SECONDS: the same with two processors and real time.
+boot_timed() {
+	local -a COMMAND_LINE=("${COMMAND_LINE[@]}" mitigations=off)
+	local CPU=max MEMORY=2G
+
+	accelerator
+	[ "${ACCEL[*]}" = "-accel kvm" ] || CPU=max,$SLOW_MOVSB
 	boot "$1" "$2" -chardev stdio,id=terminal,signal=off \
 		-serial chardev:terminal
 }

@@ -3,10 +3,15 @@
 #
 #	run.sh test [KERNEL...]		the tests, KERNELs or all stock ones
 #	run.sh demo			the demonstration, on 6.12
+#	run.sh ratio [KERNEL]		programs on parley and on TCP, on 6.12
 #	run.sh shell [KERNEL]		a prompt in the VM
+#	run.sh bench [KERNEL]		what things cost
+#	run.sh bench-docs [KERNEL]	the same, and Documentation/bench.* from it
 #
 # TEST=name[.case][,...] narrows what "test" runs; kunit is a name on debug.
 # V=1 names what passed.
+# MODE=counted or MODE=smp, and BENCH="--only stream:64KiB --families unix,parley" or
+# what else bench takes, narrow what "bench" measures.
 # PARLEY_LIMIT=seconds goes for every program, on a slow machine say.
 # PARLEY_SUMMARY names a file that gets this step's totals added.
 
@@ -173,8 +178,8 @@ run_test() {
 	[ "$failed" -eq 0 ]
 }
 
-# prepare_terminal MODE: the VM of "demo", "shell" and "bench", for the kernel in
-# use.
+# prepare_terminal MODE: the VM of "demo", "shell", "bench" and "ratio", for the
+# kernel in use.
 prepare_terminal() {
 	build_tools
 	build_module
@@ -182,6 +187,9 @@ prepare_terminal() {
 		echo "MODE=$1"
 		echo "ROWS=$(tput lines 2>/dev/null || echo 24)"
 		echo "COLUMNS=$(tput cols 2>/dev/null || echo 80)"
+		echo "BENCH='${BENCH:-}'"
+		echo "ROUNDS=${ROUNDS:-1}"
+		echo "SECONDS_EACH=${SECONDS_EACH:-1}"
 	} >"$RUN_DIR/vm.conf"
 	: >"$RUN_DIR/list"
 	if [ "$1" = shell ]; then
@@ -189,6 +197,9 @@ prepare_terminal() {
 		sed 's/$/ 0/' "$TEST_BIN/programs" >"$RUN_DIR/list"
 	fi
 	[ "$1" != bench ] || build_bench
+	case $1 in
+	ratio | shell) WITH_APPS=1 ;;
+	esac
 	make_initramfs "$RUN_DIR/initramfs" "$RUN_DIR/vm.conf" "$RUN_DIR/list"
 }
 
@@ -216,15 +227,91 @@ run_demo() {
 	judge_terminal demo "the demonstration"
 }
 
+# bench_progress: names the rows as they come on standard input.
+bench_progress() {
+	local line row last=
+
+	while IFS= read -r line; do
+		case $line in
+		"# failed"*) log "${line#\# }" ;;
+		"#"* | mode*) continue ;;
+		esac
+		# Mode, row and size.
+		row=$(cut -f 1-3 <<<"$line" | tr '\t' ' ')
+		[ "$row" = "$last" ] || log "$row"
+		last=$row
+	done
+}
+
+# bench_mode MODE: one boot; what bench says is added to bench.tsv.
+bench_mode() {
+	local boot=boot_timed
+	local -a COMMAND_LINE=("${COMMAND_LINE[@]}" "BENCH_MODE=$1")
+
+	[ "$1" != counted ] || boot=boot_counted
+	log "booting $K_RELEASE for the benchmark: $1"
+	$boot "$RUN_DIR" 3600 </dev/null | tee -a "$RUN_DIR/bench.tsv" |
+		bench_progress
+	judge_terminal bench "the benchmark"
+}
+
+# run_bench [KERNEL]: leaves bench.tsv, table.txt and, where all was measured,
+# bench.svg in RUN_DIR.
 run_bench() {
-	need_packages check
+	local mode
+
+	need_packages bench
 	use_busybox
 	use_kernel "${1:-6.12}"
 	run_dir bench
 	with_lock "$BUILD_LOCK" prepare_terminal bench
-	log "booting $K_RELEASE, counting instructions"
-	boot_counted "$RUN_DIR" 900 </dev/null
-	judge_terminal bench "the benchmark"
+	for mode in ${MODE:-counted smp}; do
+		bench_mode "$mode"
+	done
+	awk -f "$TREE/selftests/bench/table.awk" "$RUN_DIR/bench.tsv" | tee "$RUN_DIR/table.txt"
+	log "all figures: $BUILD/$K_NAME/bench/bench.tsv"
+	[ -n "${BENCH:-}${MODE:-}" ] || draw_bench
+}
+
+# draw_bench: a plot of both modes, bench.svg.
+draw_bench() {
+	local mode bench=$TREE/selftests/bench
+
+	for mode in counted smp; do
+		awk -v mode=$mode -f "$bench/plot.awk" "$RUN_DIR/bench.tsv" \
+			>"$RUN_DIR/plot.$mode"
+	done
+	# Families that a kernel lacks are empty columns, which it warns of.
+	run_logged "$RUN_DIR/gnuplot.log" gnuplot \
+		-e "counted='$RUN_DIR/plot.counted'; smp='$RUN_DIR/plot.smp'" \
+		-e "out='$RUN_DIR/bench.svg'" "$bench/plot.gp" ||
+		die "the plot could not be drawn"
+	log "a plot: $BUILD/$K_NAME/bench/bench.svg"
+}
+
+# run_bench_docs [KERNEL]: all of it, into Documentation.
+run_bench_docs() {
+	MODE='' BENCH='' run_bench "$@"
+	"$TREE/selftests/bench/docs.sh" "$RUN_DIR" "$TREE/Documentation"
+}
+
+# In instructions, once, since they are the same each time; or with SMP=2 in the
+# host's time, ROUNDS times, which does not say much where that is busy.
+run_ratio() {
+	SMP=${SMP:-1}
+	need_packages check
+	use_busybox
+	use_kernel "${1:-6.12}"
+	run_dir ratio
+	with_lock "$BUILD_LOCK" prepare_terminal ratio
+	if [ "$SMP" = 1 ]; then
+		log "booting $K_RELEASE, counting instructions: takes minutes"
+		boot_counted "$RUN_DIR" 3600 </dev/null
+	else
+		log "booting $K_RELEASE with $SMP processors: takes minutes"
+		boot_terminal "$RUN_DIR" 3600 </dev/null
+	fi
+	judge_terminal ratio "the comparison"
 }
 
 run_shell() {
@@ -244,6 +331,8 @@ test) run_test "$@" ;;
 one) run_one "$@" ;;
 demo) run_demo "$@" ;;
 bench) run_bench "$@" ;;
+bench-docs) run_bench_docs "$@" ;;
+ratio) run_ratio "$@" ;;
 shell | --shell) run_shell "$@" ;;
-*) die "usage: run.sh test|demo|bench|shell [KERNEL...]" ;;
+*) die "usage: run.sh test|demo|bench|bench-docs|ratio|shell [KERNEL...]" ;;
 esac
