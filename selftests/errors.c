@@ -164,7 +164,7 @@ TEST_F(errors, socket)
 		int protocol;
 		int error;
 	} rows[] = {
-		{ SOCK_SEQPACKET, 0, ESOCKTNOSUPPORT },
+		{ SOCK_SEQPACKET, 1, EPROTONOSUPPORT },
 		{ SOCK_DGRAM, 0, ESOCKTNOSUPPORT },
 		{ SOCK_RAW, 0, ESOCKTNOSUPPORT },
 		{ SOCK_RDM, 0, ESOCKTNOSUPPORT },

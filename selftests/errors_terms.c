@@ -214,6 +214,7 @@ static const __u32 zero;
 static const __u32 stage = PARLEY_STAGE_ARRIVAL;
 static const __u32 inherit = PARLEY_INHERIT_NONBLOCK;
 static const struct parley_defer_timeout defer = { 1000, PARLEY_ACCEPT };
+static const struct parley_capacity capacity = { 1000, 2000 };
 static const char text[] = "I am not a number";
 static struct parley_qos qos;
 
@@ -237,6 +238,7 @@ static const struct {
 	{ PARLEY_DEFER_TIMEOUT, VALUE(defer), REST | LISTENING },
 	{ PARLEY_INHERIT, VALUE(inherit), REST | LISTENING },
 	{ PARLEY_INHERIT, VALUE(zero), REST | LISTENING },
+	{ PARLEY_CAPACITY, VALUE(capacity), REST | LISTENING },
 };
 
 TEST_F(errors_terms, set_in_each_state)
@@ -259,7 +261,7 @@ TEST_F(errors_terms, set_read_only)
 {
 	static const int names[] = {
 		PARLEY_REFUSAL, PARLEY_BACKLOG, PARLEY_CALL_INFO,
-		PARLEY_CONNECT_TIME, PARLEY_PEERSEC, 0, 16,
+		PARLEY_CONNECT_TIME, PARLEY_PEERSEC, 0, 17,
 	};
 	char bytes[1024] = { 0 };
 	int state, i;
@@ -293,7 +295,8 @@ static const struct {
 	{ PARLEY_PEERSEC, ACCEPTED | ENDED, EINVAL },
 	{ PARLEY_POLICY_LINK, 0, ENOPROTOOPT },
 	{ 0, 0, ENOPROTOOPT },
-	{ 16, 0, ENOPROTOOPT },
+	{ PARLEY_CAPACITY, REST | LISTENING, EINVAL },
+	{ 17, 0, ENOPROTOOPT },
 };
 
 TEST_F(errors_terms, get_in_each_state)

@@ -281,7 +281,7 @@ TEST(reasons)
 	static const char *const names[] = {
 		"NONE", "NO_LISTENER", "BACKLOG_FULL", "LIMIT", "RULE",
 		"POLICY", "POLICY_FAULT", "SERVER", "DEFER_EXPIRED",
-		"LISTENER_CLOSED", "TIMED_OUT", NULL, "FILTER", NULL,
+		"LISTENER_CLOSED", "TIMED_OUT", "QOS", "FILTER", NULL,
 	};
 	__u32 i;
 

@@ -6,41 +6,13 @@
  */
 #include "kselftest_harness.h"
 
-#include <fcntl.h>
 #include <sched.h>
 
 #include "lib.h"
+#include "lib_module.h"
 #include "lib_race.h"
 
 #define PORT	6700
-
-static int module_load(void)
-{
-	const char *path = getenv("PARLEY_KO") ?: "/modules/parley.ko";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static int module_unload(void)
-{
-	return syscall(SYS_delete_module, "parley", O_NONBLOCK) ? -errno : 0;
-}
-
-/* The last socket's memory may be freed, and its hold dropped, a bit later. */
-static bool module_unload_in_time(void)
-{
-	int err = -EBUSY;
-
-	parley_until(!(err = module_unload()) ||
-		     (err != -EWOULDBLOCK && err != -EBUSY));
-	return !err;
-}
 
 FIXTURE(module) {
 	int fd[2];

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Socket options: parley's own, those that an accepted socket inherits, who
- * is at the other end; and the sysctls of a network namespace.
+ * is at the other end; and the sysctls of a network namespace. Those of TCP and
+ * IP are in options_inet.c.
  */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -199,19 +199,6 @@ TEST_F(options, socket_level)
 		EXPECT_EQ(i == 1, parley_sockopt(fd[i], SOL_SOCKET,
 						 SO_ACCEPTCONN));
 	}
-	EXPECT_TRUE(parley_talks(pair[0], pair[1]));
-}
-
-/* It makes no difference here, and portable programs set it. */
-TEST_F(options, nodelay)
-{
-	int pair[2];
-
-	ASSERT_EQ(0, parley_pair(self->l, pair));
-	EXPECT_EQ(0, parley_set_sockopt(pair[0], IPPROTO_TCP, TCP_NODELAY, 1));
-	EXPECT_EQ(1, parley_sockopt(pair[0], IPPROTO_TCP, TCP_NODELAY));
-	EXPECT_EQ(0, parley_set_sockopt(self->l, IPPROTO_TCP, TCP_NODELAY, 1));
-	EXPECT_GE(parley_sockopt(pair[1], IPPROTO_TCP, TCP_NODELAY), 0);
 	EXPECT_TRUE(parley_talks(pair[0], pair[1]));
 }
 

@@ -557,7 +557,9 @@ TEST_F_TIMEOUT(storm, mixed, 900)
 	EXPECT_LT(0, tally_count(tally, TALLY_TIMED_OUT));
 	EXPECT_LT(0, tally_count(tally, TALLY_NO_LISTENER));
 	EXPECT_LT(0, tally_count(tally, TALLY_FULL));
-	EXPECT_LT(0, tally_count(tally, TALLY_LIMIT));
+	/* A short one may miss the moments in which few may be pending. */
+	if (calls >= 10000)
+		EXPECT_LT(0, tally_count(tally, TALLY_LIMIT));
 	EXPECT_LT(0, tally_count(tally, TALLY_CLOSED));
 	EXPECT_LT(0, tally_count(tally, TALLY_INTERRUPTS));
 	EXPECT_LT(0, tally_count(tally, TALLY_NO_FILES));

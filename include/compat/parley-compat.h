@@ -8,8 +8,10 @@
 
 #include <linux/btf.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/module.h>
 #include <linux/net.h>
+#include <linux/poll.h>
 #include <linux/security.h>
 #include <linux/socket.h>
 #include <linux/sysctl.h>
@@ -67,6 +69,18 @@ register_net_sysctl_sz(struct net *net, const char *path,
 /* 6.2: timer_delete() instead of del_timer() */
 #ifndef PARLEY_HAVE_TIMER_DELETE
 #define timer_delete(timer)	del_timer(timer)
+#endif
+
+/* 6.13: hrtimer_setup() instead of hrtimer_init() and an assignment */
+#ifndef PARLEY_HAVE_HRTIMER_SETUP
+static inline void
+hrtimer_setup(struct hrtimer *timer,
+	      enum hrtimer_restart (*function)(struct hrtimer *),
+	      clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
 #endif
 
 /* 6.14: struct lsm_prop instead of a number, struct lsm_context for text */
@@ -129,6 +143,14 @@ static inline struct fown_struct *file_f_owner(struct file *file)
 static inline int file_f_owner_allocate(struct file *file)
 {
 	return 0;
+}
+#endif
+
+/* Gone in 7.x, where poll_wait() alone looks into the table */
+#ifndef PARLEY_HAVE_POLL_DOES_NOT_WAIT
+static inline bool poll_does_not_wait(const poll_table *p)
+{
+	return !p || !p->_qproc;
 }
 #endif
 

@@ -18,16 +18,18 @@ static bool parley_accept_more(struct parley_listener *l)
 }
 
 /*
- * The socket that the server gets, complete but for its peer, and the reply
- * data that callers get if nothing else is said. Return: the socket, or an
- * error for accept(2).
+ * The socket that the server gets, complete but for its peer; the reply data
+ * that callers get if nothing else is said; and how fast this one may send.
+ * Return: the socket, or an error for accept(2).
  */
 static struct sock *parley_accept_socket(struct sock *lsk,
 					 struct parley_call *call,
-					 struct parley_blob **reply)
+					 struct parley_blob **reply,
+					 struct parley_pace **pace)
 {
 	struct sock *sk = ERR_PTR(-EINVAL);
 	struct parley_sock *psk;
+	int err;
 
 	/* What is copied holds still, and no listener has a peer. */
 	lock_sock(lsk);
@@ -48,6 +50,11 @@ static struct sock *parley_accept_socket(struct sock *lsk,
 	parley_set_peercred(sk, call->pid, call->cred);
 	/* Nobody knows the socket: as good as under its lock_sock(). */
 	WRITE_ONCE(sk->sk_state, TCP_ESTABLISHED);
+	err = parley_grant_prepare(call, sk, pace);
+	if (err) {
+		sock_put(sk);
+		return ERR_PTR(err);
+	}
 	return sk;
 }
 
@@ -61,7 +68,7 @@ static int parley_accept_judge(struct parley_listener *l,
 	struct parley_ruling ruling;
 	int err;
 
-	if (call->approved || call->judged)
+	if (call->approved || call->judged || !parley_policy_there(l, call))
 		return 1;
 	err = parley_policy_judge(l, call, &ruling);
 	return err ?: parley_verdict_apply(call, &ruling);
@@ -76,22 +83,23 @@ static struct sock *parley_accept_call(struct sock *lsk,
 				       struct parley_call *call)
 {
 	struct parley_blob *reply = NULL;
+	struct parley_pace *pace = NULL;
 	struct sock *sk;
 	int ret;
 
 	ret = parley_accept_judge(l, call);
 	if (!ret)
 		return NULL;
-	sk = ret < 0 ? ERR_PTR(ret) : parley_accept_socket(lsk, call, &reply);
+	sk = ret < 0 ? ERR_PTR(ret) :
+		       parley_accept_socket(lsk, call, &reply, &pace);
 	if (IS_ERR(sk)) {
 		parley_backlog_untake(call);
-		return sk;
-	}
-	if (!parley_backlog_establish(call, sk, &reply)) {
+	} else if (!parley_backlog_establish(call, sk, &reply, &pace)) {
 		sock_put(sk);
 		sk = NULL;
 	}
 	parley_blob_put(reply);
+	parley_pace_free(pace);
 	return sk;
 }
 
@@ -160,10 +168,9 @@ int parley_accept(struct socket *sock, struct socket *newsock,
 		return PTR_ERR(sk);
 
 	sock_prot_inuse_add(sock_net(sk), &parley_proto, 1);
-	lock_sock(sk);
+	/* It has no descriptor yet: nobody is there to be locked out. */
 	sock_graft(sk, newsock);
 	newsock->state = SS_CONNECTED;
-	release_sock(sk);
 	parley_inherit(sock, newsock);
 	return 0;
 }

@@ -21,12 +21,15 @@
  *   lock_sock(sk)           a socket's own fields, and sk_state. Never two
  *                           sockets at once
  *   ring->wlock, ->rlock    writers, readers of one direction. Under
- *                           lock_sock() they are only tried for
+ *                           lock_sock() they are only tried for, and by who
+ *                           gives pages back (parley_ring_reclaim())
  *   listener->lock          a backlog, and the state of each of its calls
- *   port lock, conf->lock   what the tables say of one port; what becomes of
- *                           calls that stay deferred. Never both
+ *   port lock, conf->lock,  what the tables say of one port; what becomes of
+ *   set->lock               calls that stay deferred, and what a listener has
+ *                           promised; which numbers are in use. One of them
+ *                           at most
  *
- * The last three are spinlocks, taken with softirqs off. A policy is asked
+ * The last ones are spinlocks, taken with softirqs off. A policy is asked
  * under none of these, but for the caller's own lock_sock() where the call is
  * judged on arrival or withdrawn. The outcome of a call is decided under the
  * listener's lock alone, so an accept never waits for a caller who sits on its
@@ -46,10 +49,10 @@
  * TCP_SYN_SENT (its call is pending, or nobody looked at the outcome yet),
  * TCP_ESTABLISHED (until release, also when the peer has gone).
  */
-#include <linux/compat.h>
 #include <linux/cred.h>
 #include <linux/module.h>
 #include <linux/pid.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <net/ip.h>
 #include <net/tcp_states.h>
@@ -128,9 +131,12 @@ static void parley_sock_destruct(struct sock *sk)
 	pages = parley_ring_destroy(&psk->rx);
 	if (pages)
 		parley_count(pn, PARLEY_COUNT_PAGES, -(long)pages);
+	parley_sweep_forget(psk);
 	call = rcu_dereference_protected(psk->call, 1);
 	if (call)
 		parley_call_put(call);
+	parley_pace_free(psk->pace);
+	kfree(psk->habits);
 	parley_terms_put(psk->terms);
 	parley_conf_put(psk->conf);
 	parley_count(pn, PARLEY_COUNT_SOCKETS, -1);
@@ -140,10 +146,13 @@ static void parley_sock_init(struct sock *sk)
 {
 	struct parley_net *pn = parley_net(sock_net(sk));
 	struct parley_sock *psk = parley_sk(sk);
+	int i;
 
 	sk->sk_destruct = parley_sock_destruct;
 	parley_addr_set_any(&psk->local, AF_INET);
 	parley_ring_init(&psk->rx);
+	for (i = 0; i < PARLEY_SWEEPS; i++)
+		INIT_LIST_HEAD(&psk->sweep_node[i]);
 	psk->timeout_ms = READ_ONCE(pn->connect_timeout_ms);
 	parley_count(pn, PARLEY_COUNT_SOCKETS, 1);
 }
@@ -183,6 +192,7 @@ struct sock *parley_sock_alloc(struct net *net, struct socket *sock, int kern)
 struct sock *parley_sock_clone(struct sock *lsk)
 {
 	const struct parley_sock *from = parley_sk(lsk);
+	struct parley_habits *habits = NULL;
 	struct parley_sock *psk;
 	struct sock *sk;
 
@@ -190,9 +200,17 @@ struct sock *parley_sock_clone(struct sock *lsk)
 	/* Where cloning fails, what was copied is put: nobody's reference. */
 	DEBUG_NET_WARN_ON_ONCE(lsk->sk_peer_pid || lsk->sk_peer_cred);
 
+	if (from->habits) {
+		habits = kmemdup(from->habits, sizeof(*habits),
+				 GFP_KERNEL_ACCOUNT);
+		if (!habits)
+			return NULL;
+	}
 	sk = sk_clone_lock(lsk, GFP_KERNEL);
-	if (!sk)
+	if (!sk) {
+		kfree(habits);
 		return NULL;
+	}
 
 	__acquire(&sk->sk_lock.slock); /* by sk_clone_lock() */
 
@@ -212,7 +230,8 @@ struct sock *parley_sock_clone(struct sock *lsk)
 	parley_sock_init(sk);
 	psk->family = from->family;
 	psk->v6only = from->v6only;
-	psk->nodelay = from->nodelay;
+	psk->cork = from->cork;
+	psk->habits = habits; /* freed in parley_sock_destruct() */
 	psk->timeout_ms = from->timeout_ms;
 	bh_unlock_sock(sk);
 	__sock_put(sk); /* a clone comes with two references */
@@ -224,6 +243,8 @@ static void parley_sock_close(struct sock *sk)
 {
 	struct parley_sock *psk = parley_sk(sk);
 
+	/* Mostly the outcome is there, and there is nothing to withdraw. */
+	parley_settle(psk);
 	if (sk->sk_state == TCP_LISTEN)
 		parley_listener_close(psk);
 	if (sk->sk_state == TCP_SYN_SENT) {
@@ -235,6 +256,7 @@ static void parley_sock_close(struct sock *sk)
 		psk->ops->close(sk);
 		parley_set_state(sk, TCP_CLOSE);
 	}
+	parley_pace_stop(psk);
 	parley_port_release(psk);
 	parley_ops_release(psk);
 }
@@ -247,8 +269,10 @@ static int parley_release(struct socket *sock)
 		return 0;
 
 	/* Before the peer sees the end, and calls again. */
-	if (parley_sk(sk)->callee)
+	if (parley_sk(sk)->callee) {
 		parley_ops_closed(parley_sk(sk));
+		parley_grant_closed(parley_sk(sk));
+	}
 
 	lock_sock(sk);
 	parley_sock_close(sk);
@@ -383,15 +407,7 @@ static int parley_socketpair(struct socket *sock1, struct socket *sock2)
 
 PARLEY_DEFINE_ACCEPT(parley_accept)
 
-#ifdef CONFIG_COMPAT
-static int parley_compat_ioctl(struct socket *sock, unsigned int cmd,
-			       unsigned long arg)
-{
-	return parley_ioctl(sock, cmd, (unsigned long)compat_ptr(arg));
-}
-#endif
-
-static const struct proto_ops parley_stream_ops = {
+static const struct proto_ops parley_socket_ops = {
 	.family		= PF_PARLEY,
 	.owner		= THIS_MODULE,
 	.release	= parley_release,
@@ -412,18 +428,22 @@ static const struct proto_ops parley_stream_ops = {
 	.sendmsg	= parley_sendmsg,
 	.recvmsg	= parley_recvmsg,
 	.mmap		= sock_no_mmap,
+	.splice_read	= parley_splice_read,
+#ifdef PARLEY_HAVE_SPLICE_EOF
+	.splice_eof	= parley_splice_eof,
+#endif
 };
 
 static int parley_create(struct net *net, struct socket *sock, int protocol,
 			 int kern)
 {
-	if (sock->type != SOCK_STREAM)
+	if (sock->type != SOCK_STREAM && sock->type != SOCK_SEQPACKET)
 		return -ESOCKTNOSUPPORT;
 	if (protocol)
 		return -EPROTONOSUPPORT;
 
 	sock->state = SS_UNCONNECTED;
-	sock->ops = &parley_stream_ops;
+	sock->ops = &parley_socket_ops;
 	if (!parley_sock_alloc(net, sock, kern))
 		return -ENOMEM;
 	sock_prot_inuse_add(net, &parley_proto, 1);

@@ -214,13 +214,14 @@ static int __parley_backlog_add(struct parley_listener *l,
 		call->deadline = call->since +
 				 mul_u32_u32(timeout_ms, NSEC_PER_MSEC);
 	parley_call_get(call); /* put in parley_backlog_ended() */
+	parley_port_keep(l, parley_sk(call->caller)->dest);
 	if (ruling)
 		parley_verdict_store(call, ruling);
 	if (defer)
 		parley_verdict_defer(call);
 	else
 		parley_backlog_enter(call, PARLEY_CALL_PENDING);
-	parley_call_schedule(call);
+	parley_deadline_set(call);
 	return 0;
 }
 
@@ -303,6 +304,7 @@ bool __parley_backlog_end(struct parley_call *call, enum parley_call_state to,
 
 	reserved = call->state == PARLEY_CALL_APPROVED && call->reserver;
 	parley_backlog_leave(call);
+	parley_deadline_clear(call);
 	if (!RB_EMPTY_NODE(&call->by_id)) {
 		rb_erase(&call->by_id, &l->known);
 		RB_CLEAR_NODE(&call->by_id);
@@ -310,8 +312,10 @@ bool __parley_backlog_end(struct parley_call *call, enum parley_call_state to,
 	parley_backlog_uncharge(l, call->pn);
 	parley_backlog_count(call, to);
 	call->reason = reason;
-	if (to != PARLEY_CALL_ESTABLISHED)
+	if (to != PARLEY_CALL_ESTABLISHED) {
 		parley_port_release_implicit(parley_sk(call->caller));
+		parley_grant_return(call);
+	}
 	parley_call_step(call, to);
 	if (reserved && reason != PARLEY_REASON_LISTENER_CLOSED)
 		parley_reserve_mark(call);
@@ -349,8 +353,6 @@ void parley_backlog_ended(struct parley_call *call)
 	/* Established, the accepted socket's peer has the reference. */
 	if (!established)
 		sock_put(caller); /* hold in parley_call_alloc() */
-	if (timer_delete(&call->timer))
-		parley_call_put(call); /* hold in parley_call_schedule() */
 	parley_call_put(call); /* hold in __parley_backlog_add() */
 }
 
@@ -377,7 +379,8 @@ bool parley_backlog_end(struct parley_call *call, enum parley_call_state to,
 	return won;
 }
 
-static void parley_backlog_join(struct parley_call *call, struct sock *callee)
+static void parley_backlog_join(struct parley_call *call, struct sock *callee,
+				struct parley_pace **pace)
 {
 	struct parley_sock *from = parley_sk(call->caller);
 	u64 now = ktime_get_ns();
@@ -388,6 +391,7 @@ static void parley_backlog_join(struct parley_call *call, struct sock *callee)
 	parley_sk(callee)->peer = call->caller;
 	parley_sk(callee)->since = now;
 	call->waited = now - call->since;
+	parley_grant_join(call, callee, pace);
 }
 
 /**
@@ -395,27 +399,34 @@ static void parley_backlog_join(struct parley_call *call, struct sock *callee)
  * @call: a call that parley_backlog_take() or parley_reserve_take() gave
  * @callee: the new socket, complete; nobody knows it yet
  * @reply: reply data if the verdict brought none; taken over with success
+ * @pace: what parley_grant_prepare() gave; likewise
  *
  * Context: process.
  * Return: true if there is a connection now, on both sides; false if the
- * caller gave up or the listener was closed, and @callee is still unused.
+ * caller gave up, the listener was closed, or has too little capacity left,
+ * and @callee is still unused.
  */
 bool parley_backlog_establish(struct parley_call *call, struct sock *callee,
-			      struct parley_blob **reply)
+			      struct parley_blob **reply,
+			      struct parley_pace **pace)
 {
 	struct parley_listener *l = call->listener;
-	bool won = false;
+	bool refused = false, won = false;
 
 	spin_lock_bh(&l->lock);
-	if (call->state == PARLEY_CALL_JUDGING) {
-		parley_backlog_join(call, callee);
+	if (call->state == PARLEY_CALL_JUDGING &&
+	    !parley_grant_promise(call, parley_call_granted(call))) {
+		refused = __parley_backlog_end(call, PARLEY_CALL_REFUSED,
+					       PARLEY_REASON_QOS);
+	} else if (call->state == PARLEY_CALL_JUDGING) {
+		parley_backlog_join(call, callee, pace);
 		if (!parley_call_reply(call))
 			swap(call->ruling.reply, *reply);
 		won = __parley_backlog_end(call, PARLEY_CALL_ESTABLISHED,
 					   PARLEY_REASON_NONE);
 	}
 	spin_unlock_bh(&l->lock);
-	if (won)
+	if (won || refused)
 		parley_backlog_ended(call);
 	return won;
 }
@@ -426,6 +437,9 @@ static bool parley_backlog_default(struct parley_call *call)
 	if (call->defer_verdict != PARLEY_ACCEPT)
 		return __parley_backlog_end(call, PARLEY_CALL_REFUSED,
 					    PARLEY_REASON_DEFER_EXPIRED);
+	if (!parley_grant_promise(call, parley_call_granted(call)))
+		return __parley_backlog_end(call, PARLEY_CALL_REFUSED,
+					    PARLEY_REASON_QOS);
 	call->decision.by = PARLEY_BY_TIMEOUT;
 	call->decision.verdict = PARLEY_ACCEPT;
 	parley_backlog_leave(call);
@@ -459,7 +473,7 @@ void parley_backlog_expire(struct parley_call *call)
 			approved = !ended;
 		}
 		if (!ended)
-			parley_call_schedule(call);
+			parley_deadline_set(call);
 	}
 	spin_unlock_bh(&l->lock);
 	if (ended)

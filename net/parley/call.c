@@ -2,7 +2,7 @@
 /*
  * A call: one attempt to connect, an object of its own from connect(2) until
  * neither end asks about it any more. Its outcome is decided once, under its
- * listener's lock (backlog.c); here it is made, timed, and freed.
+ * listener's lock (backlog.c); here it is made and freed.
  */
 #include <linux/cgroup.h>
 #include <linux/cred.h>
@@ -15,43 +15,22 @@
 
 static struct kmem_cache *parley_call_cache;
 
-static unsigned long parley_call_ticks(u64 ns)
-{
-	u64 ticks = div_u64(ns, TICK_NSEC) + 1;
-
-	/* A tick more: the one that runs is not whole. */
-	return min_t(u64, ticks + 1, MAX_JIFFY_OFFSET);
-}
-
-/* The connect time-out, or that of a deferral. Softirq. */
-static void parley_call_expire(struct timer_list *t)
-{
-	struct parley_call *call = timer_container_of(call, t, timer);
-
-	parley_backlog_expire(call);
-	parley_call_put(call); /* hold in parley_call_schedule() */
-}
-
 /*
- * The security label as text, or NULL where no module has one: what the
- * modules hand out otherwise pins nothing, and may mean something else later.
+ * The security label as text, if a module has one: what the modules hand out
+ * otherwise pins nothing, and may mean something else later. The text is the
+ * module's, too, but stays as it is until it is released in parley_call_put().
+ * Return: 0 or -ENOMEM.
  */
-static struct parley_blob *parley_call_label(void)
+static int parley_call_label(struct lsm_context *label)
 {
-	struct parley_blob *blob;
-	struct lsm_context label;
 	struct lsm_prop prop;
 	int ret;
 
 	security_current_getlsmprop_subj(&prop);
-	ret = security_lsmprop_to_secctx(&prop, &label, LSM_ID_UNDEF);
-	if (ret == -ENOMEM)
-		return ERR_PTR(-ENOMEM);
+	ret = security_lsmprop_to_secctx(&prop, label, LSM_ID_UNDEF);
 	if (ret < 0)
-		return NULL;
-	blob = parley_blob_new(KERNEL_SOCKPTR(label.context), label.len);
-	security_release_secctx(&label);
-	return blob;
+		memset(label, 0, sizeof(*label));
+	return ret == -ENOMEM ? ret : 0;
 }
 
 /*
@@ -60,11 +39,10 @@ static struct parley_blob *parley_call_label(void)
  */
 static int parley_call_identify(struct parley_call *call)
 {
-	struct parley_blob *label = parley_call_label();
+	int err = parley_call_label(&call->label);
 
-	if (IS_ERR(label))
-		return PTR_ERR(label);
-	call->label = label;
+	if (err)
+		return err;
 	call->pid = get_pid(task_tgid(current));
 	call->cred = get_current_cred();
 #ifdef CONFIG_CGROUPS
@@ -102,7 +80,7 @@ struct parley_call *parley_call_alloc(struct sock *caller,
 	INIT_LIST_HEAD(&call->node);
 	RB_CLEAR_NODE(&call->by_id);
 	refcount_set(&call->ref, 1);
-	timer_setup(&call->timer, parley_call_expire, 0);
+	timerqueue_init(&call->due);
 	call->state = PARLEY_CALL_NEW;
 	call->to = *to;
 	call->since = ktime_get_ns();
@@ -140,7 +118,8 @@ static void parley_call_free_rcu(struct rcu_head *rcu)
 
 /**
  * parley_call_put - let go of a call
- * @call: the call; gone with its last reference
+ * @call: the call; gone with its last reference. If its caller calls again, a
+ *	poll may still look at it, and it goes after a grace period
  *
  * Context: any, no locks of ours.
  */
@@ -151,18 +130,23 @@ void parley_call_put(struct parley_call *call)
 
 	DEBUG_NET_WARN_ON_ONCE(!parley_call_ended(call));
 	DEBUG_NET_WARN_ON_ONCE(!list_empty(&call->node));
+	DEBUG_NET_WARN_ON_ONCE(timerqueue_node_queued(&call->due));
 	DEBUG_NET_WARN_ON_ONCE(call->policy);
 	if (call->listener)
 		parley_listener_put(call->listener);
 	parley_ruling_drop(&call->ruling);
 	parley_ruling_drop(&call->decision);
 	parley_terms_put(call->terms);
-	parley_blob_put(call->label);
+	if (call->label.context)
+		security_release_secctx(&call->label);
 	put_pid(call->reserver); /* hold in parley_reserve() */
 	put_pid(call->pid);
 	put_cred(call->cred);
 	parley_count(call->pn, PARLEY_COUNT_CALLS, -1);
-	call_rcu(&call->rcu, parley_call_free_rcu);
+	if (call->replaced)
+		call_rcu(&call->rcu, parley_call_free_rcu);
+	else
+		kmem_cache_free(parley_call_cache, call);
 }
 
 /**
@@ -265,31 +249,6 @@ bool parley_call_withdraw(struct parley_call *call, enum parley_reason reason)
 	if (!won)
 		wait_var_event(&call->told, parley_call_ended(call));
 	return won;
-}
-
-/**
- * parley_call_schedule - let the timer run for the next deadline
- * @call: a call in a backlog; its listener's lock is held
- *
- * Where ticks come late the timer may be early by the clock: who finds that
- * no deadline has passed yet calls this again.
- *
- * Context: softirqs off. parley_backlog_ended() stops the timer.
- */
-void parley_call_schedule(struct parley_call *call)
-{
-	u64 now, next = call->deadline;
-
-	lockdep_assert_held(&call->listener->lock);
-	if (call->state == PARLEY_CALL_DEFERRED && call->defer_deadline &&
-	    (!next || call->defer_deadline < next))
-		next = call->defer_deadline;
-	if (!next)
-		return;
-	now = ktime_get_ns();
-	next = next > now ? next - now : 0;
-	if (!mod_timer(&call->timer, jiffies + parley_call_ticks(next)))
-		parley_call_get(call); /* put by the timer or who deletes it */
 }
 
 /**

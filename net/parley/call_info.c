@@ -65,6 +65,24 @@ struct parley_blob *parley_call_reply(const struct parley_call *call)
 }
 
 /**
+ * parley_call_grant - what a call is granted if a decider accepts it
+ * @call: as for parley_call_ruling()
+ * @said: what the decider says
+ *
+ * Context: any.
+ * Return: what @said grants, or else the policy, or else all that was asked.
+ */
+const struct parley_qos *parley_call_grant(const struct parley_call *call,
+					   const struct parley_ruling *said)
+{
+	const struct parley_blob *granted = said->granted ?:
+					    call->ruling.granted;
+
+	return granted ? (const void *)granted->data :
+			 parley_terms_qos(call->terms);
+}
+
+/**
  * parley_call_granted - the quality of service of a call
  * @call: as for parley_call_ruling()
  *
@@ -74,11 +92,7 @@ struct parley_blob *parley_call_reply(const struct parley_call *call)
  */
 const struct parley_qos *parley_call_granted(const struct parley_call *call)
 {
-	const struct parley_blob *granted = call->decision.granted ?:
-					    call->ruling.granted;
-
-	return granted ? (const void *)granted->data :
-			 parley_terms_qos(call->terms);
+	return parley_call_grant(call, &call->decision);
 }
 
 /**
@@ -163,7 +177,7 @@ static void parley_call_info_who(struct parley_call *call,
 	info->gid = from_kgid_munged(ns, cred->egid);
 	info->pid = pid_vnr(call->pid);
 	info->groups = cred->group_info->ngroups;
-	info->label_len = parley_blob_len(call->label);
+	info->label_len = call->label.len;
 	info->cgroup_id = call->cgroup_id;
 	info->netns_cookie = call->netns_cookie;
 }

@@ -64,6 +64,10 @@ static int parley_connect_wait(struct sock *sk, long timeo, int again)
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	int err = 0;
 
+	/* Who does not wait needs no place on the queue. */
+	if (!timeo && !parley_call_ended(call))
+		return again;
+
 	parley_call_get(call); /* another thread may begin the next one */
 	add_wait_queue(sk_sleep(sk), &wait);
 	smp_mb(); /* queued, then look: pairs with wq_has_sleeper() */
@@ -146,8 +150,10 @@ static int parley_connect_deliver(struct parley_sock *psk,
 
 	sk->sk_err = 0;
 	rcu_assign_pointer(psk->call, call); /* with its reference */
-	if (old)
+	if (old) {
+		old->replaced = true;
 		parley_call_put(old);
+	}
 
 	/* The verdict may come before deliver() returns. */
 	parley_set_state(sk, TCP_SYN_SENT);

@@ -1,30 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Data of a connected socket: send and receive with their waiting, errors and
- * flags as tcp(7) and unix(7) have them. How bytes get across is the
- * transport's business.
+ * flags as tcp(7) and unix(7) have them. Here are streams, and what they share
+ * with records (record.c). How bytes get across is the transport's business.
  *
  * Takes no lock_sock() once the connection is known: what is used of the
  * socket does not change until release, when no system call is left in it.
  */
-#include <asm/ioctls.h>
 #include <linux/sched/signal.h>
-#include <linux/sockios.h>
 #include <linux/uio.h>
 
 #include "parley.h"
 
-/*
- * Wait until @ready says yes; without time it is asked all the same, since
- * that is how a writer says that it wants to hear of space. Return: 0,
- * -EAGAIN when the time is over, -EINTR or -ERESTARTSYS.
+/**
+ * parley_data_wait - wait until something can be done
+ * @sk: a connected socket
+ * @timeo: how long, in ticks; what is left is stored
+ * @target: for @ready
+ * @ready: says whether it can. It is asked without time all the same, since
+ *	that is how a writer says that it wants to hear of space
+ *
+ * Context: process, may sleep.
+ * Return: 0, -EAGAIN when the time is over, -EINTR or -ERESTARTSYS.
  */
-static int parley_data_wait(struct sock *sk, long *timeo, size_t target,
-			    bool (*ready)(struct sock *sk, size_t target))
+int parley_data_wait(struct sock *sk, long *timeo, size_t target,
+		     bool (*ready)(struct sock *sk, size_t target))
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	int err = 0;
 
+	/* Who waits for an answer has said all there is to say for now. */
+	parley_sk(sk)->ops->push(sk);
 	if (!*timeo)
 		return ready(sk, target) ? 0 : -EAGAIN;
 
@@ -45,7 +51,15 @@ static int parley_data_wait(struct sock *sk, long *timeo, size_t target,
 	return err;
 }
 
-static bool parley_data_sendable(struct sock *sk, size_t target)
+/**
+ * parley_data_sendable - for parley_data_wait()
+ * @sk: a connected socket
+ * @target: not used
+ *
+ * Context: process.
+ * Return: whether a send would not wait.
+ */
+bool parley_data_sendable(struct sock *sk, size_t target)
 {
 	return READ_ONCE(sk->sk_err) || parley_sk(sk)->ops->sendable(sk);
 }
@@ -68,18 +82,61 @@ static int parley_send_named(struct sock *sk)
 	return state == TCP_ESTABLISHED ? -EISCONN : -EOPNOTSUPP;
 }
 
-static int parley_send_check(struct socket *sock, struct msghdr *msg,
-			     long timeo)
+/*
+ * What comes along with the bytes goes nowhere. Descriptors and credentials,
+ * which somebody would wait for at the other end, are refused; the rest is
+ * checked as for every socket.
+ */
+static int parley_send_control(struct sock *sk, struct msghdr *msg)
 {
+	struct sockcm_cookie cookie = {};
+	struct cmsghdr *cmsg;
+
+	for_each_cmsghdr(cmsg, msg) {
+		if (!CMSG_OK(msg, cmsg))
+			return -EINVAL;
+		if (cmsg->cmsg_level == SOL_SOCKET &&
+		    (cmsg->cmsg_type == SCM_RIGHTS ||
+		     cmsg->cmsg_type == SCM_CREDENTIALS))
+			return -EOPNOTSUPP;
+	}
+	return sock_cmsg_send(sk, msg, &cookie);
+}
+
+/**
+ * parley_send_check - before anything is sent
+ * @sock: any socket
+ * @msg: its flags and its address
+ * @timeo: how long a pending call is waited for
+ *
+ * Context: process, may sleep.
+ * Return: 0 if connected, or what send(2) returns.
+ */
+int parley_send_check(struct socket *sock, struct msghdr *msg, long timeo)
+{
+	int err;
+
 	if (msg->msg_flags & MSG_OOB)
 		return -EOPNOTSUPP;
+	if (unlikely(msg->msg_controllen)) {
+		err = parley_send_control(sock->sk, msg);
+		if (err)
+			return err;
+	}
 	if (msg->msg_namelen)
 		return parley_send_named(sock->sk);
 	return parley_wait_connected(sock->sk, timeo);
 }
 
-/* Whoever set a time-out is told of a signal, and not restarted. */
-static int parley_data_error(long n, long timeo)
+/**
+ * parley_data_error - whoever set a time-out is told of a signal
+ * @n: what came of it
+ * @timeo: the time that is left
+ *
+ * Context: any.
+ * Return: @n, or -EINTR where the call shall not be restarted.
+ */
+long parley_data_error(long n, long timeo)
 {
 	return n == -ERESTARTSYS ? sock_intr_errno(timeo) : n;
 }
@@ -99,14 +156,18 @@ int parley_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	const struct parley_transport *ops;
 	size_t sent = 0;
 	long timeo;
+	bool more;
 	long n;
 	int err;
 
+	if (parley_has_records(sk))
+		return parley_send_record(sock, msg, len);
 	timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
 	err = parley_send_check(sock, msg, timeo);
 	if (err)
 		return err;
 	ops = parley_sk(sk)->ops;
+	more = msg->msg_flags & MSG_MORE || READ_ONCE(parley_sk(sk)->cork);
 
 	/* No byte is a write too, and says whether one could be sent. */
 	if (!len)
@@ -120,7 +181,7 @@ int parley_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 			if (sent || err)
 				break;
 		}
-		n = ops->send(sk, &msg->msg_iter);
+		n = ops->send(sk, &msg->msg_iter, more);
 		if (n < 0) {
 			err = parley_data_error(n, timeo);
 			break;
@@ -140,18 +201,45 @@ int parley_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	return err ? sk_stream_error(sk, msg->msg_flags, err) : 0;
 }
 
-/*
- * There was nothing to read. Return: 1 at the end of the data, 0 after a
- * successful wait for more, or an error.
+/**
+ * parley_recv_check - before anything is received
+ * @sock: any socket
+ * @msg: gets no address
+ * @flags: those of recv(2)
+ * @timeo: how long a pending call is waited for
+ *
+ * Context: process, may sleep.
+ * Return: 0 if connected, or what recv(2) returns.
  */
-static int parley_recv_more(struct sock *sk, size_t target, long *timeo)
+int parley_recv_check(struct socket *sock, struct msghdr *msg, int flags,
+		      long timeo)
+{
+	msg->msg_namelen = 0;
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (flags & MSG_ERRQUEUE) /* there are no such messages */
+		return -EAGAIN;
+	return parley_wait_connected(sock->sk, timeo);
+}
+
+/**
+ * parley_recv_more - there was nothing to read
+ * @sk: a connected socket
+ * @target: how many bytes are worth while
+ * @timeo: how long to wait, in ticks; what is left is stored
+ *
+ * Context: process, may sleep.
+ * Return: 1 at the end of the data, 0 after a successful wait for more, or an
+ * error.
+ */
+int parley_recv_more(struct sock *sk, size_t target, long *timeo)
 {
 	const struct parley_transport *ops = parley_sk(sk)->ops;
 	/* Pairs with the transport's stores: the last bytes are there. */
 	bool failed = smp_load_acquire(&sk->sk_err);
 	bool ended = ops->ended(sk);
 
-	if (ops->unread(sk))
+	if (ops->arrived(sk))
 		return 0;
 	if (failed)
 		return sock_error(sk);
@@ -173,7 +261,7 @@ static long parley_recv_peek(struct sock *sk, struct msghdr *msg, size_t len,
 		if (!parley_data_readable(sk, target)) {
 			err = parley_data_wait(sk, timeo, target,
 					       parley_data_readable);
-			if (err && !ops->unread(sk))
+			if (err && !ops->arrived(sk))
 				return err;
 		}
 		n = ops->recv(sk, &msg->msg_iter, len, flags);
@@ -200,7 +288,7 @@ static long parley_recv_data(struct sock *sk, struct msghdr *msg, size_t len,
 		    !parley_data_readable(sk, target)) {
 			err = parley_data_wait(sk, timeo, target,
 					       parley_data_readable);
-			if (err && !ops->unread(sk))
+			if (err && !ops->arrived(sk))
 				break;
 		}
 		n = ops->recv(sk, &msg->msg_iter, len - got, flags);
@@ -218,7 +306,7 @@ static long parley_recv_data(struct sock *sk, struct msghdr *msg, size_t len,
 			break;
 		err = parley_recv_more(sk, target - got, timeo);
 		/* The wait is over, but not for what came during it. */
-		last = err && ops->unread(sk);
+		last = err && ops->arrived(sk);
 		if (err && !last)
 			break;
 	}
@@ -245,13 +333,10 @@ int parley_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	long timeo;
 	int err;
 
-	msg->msg_namelen = 0;
-	if (flags & MSG_OOB)
-		return -EOPNOTSUPP;
-	if (flags & MSG_ERRQUEUE) /* there are no such messages */
-		return -EAGAIN;
+	if (parley_has_records(sk))
+		return parley_recv_record(sock, msg, len, flags);
 	timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
-	err = parley_wait_connected(sk, timeo);
+	err = parley_recv_check(sock, msg, flags, timeo);
 	if (err)
 		return err;
 	if (!len)
@@ -262,57 +347,4 @@ int parley_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	if (flags & MSG_PEEK)
 		return parley_recv_peek(sk, msg, len, flags, target, &timeo);
 	return parley_recv_data(sk, msg, len, flags, target, &timeo);
-}
-
-static int parley_ioctl_queue(struct sock *sk, unsigned int cmd,
-			      int __user *arg)
-{
-	unsigned long bytes = 0;
-	int state;
-
-	lock_sock(sk);
-	parley_settle(parley_sk(sk));
-	state = sk->sk_state;
-	release_sock(sk);
-
-	if (state == TCP_LISTEN)
-		return -EINVAL;
-	if (state == TCP_ESTABLISHED)
-		bytes = cmd == SIOCINQ ? parley_sk(sk)->ops->unread(sk) :
-					 parley_sk(sk)->ops->unsent(sk);
-	return put_user((int)min_t(unsigned long, bytes, INT_MAX), arg);
-}
-
-/**
- * parley_ioctl - ioctl(2)
- * @sock: the socket
- * @cmd: SIOCINQ (FIONREAD), SIOCOUTQ (TIOCOUTQ) or PARLEY_IOC_*
- * @arg: as @cmd has it
- *
- * Context: process, may sleep.
- * Return: 0 or more, -EINVAL on a socket that @cmd is not for, -EFAULT, what
- * @cmd's own function says, -ENOIOCTLCMD for others.
- */
-int parley_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
-{
-	void __user *p = (void __user *)arg;
-	struct sock *sk = sock->sk;
-
-	switch (cmd) {
-	case SIOCINQ:
-	case SIOCOUTQ:
-		return parley_ioctl_queue(sk, cmd, p);
-	case PARLEY_IOC_SET_RULES:
-		return parley_rules_set(sk, p);
-	case PARLEY_IOC_GET_RULES:
-		return parley_rules_get(sk, p);
-	case PARLEY_IOC_NEXT_CALL:
-		return parley_next_call(sock, p);
-	case PARLEY_IOC_DECIDE:
-		return parley_decide(sk, p);
-	case PARLEY_IOC_REVIEW:
-		return parley_review(sk);
-	default:
-		return -ENOIOCTLCMD;
-	}
 }

@@ -113,13 +113,14 @@ static int parley_next_data(struct parley_call *call,
 			    struct parley_next_call *next)
 {
 	struct parley_blob *data = parley_terms_data(call->terms);
-	struct parley_blob *label = call->label;
+	const struct lsm_context *label = &call->label;
 
 	if (data && next->data &&
 	    copy_to_user(u64_to_user_ptr(next->data), data->data, data->len))
 		return -EFAULT;
-	if (label && next->label &&
-	    copy_to_user(u64_to_user_ptr(next->label), label->data, label->len))
+	if (label->len && next->label &&
+	    copy_to_user(u64_to_user_ptr(next->label), label->context,
+			 label->len))
 		return -EFAULT;
 	if (next->groups)
 		return parley_call_groups(call, u64_to_user_ptr(next->groups),
@@ -285,7 +286,7 @@ static int __parley_decide(struct sock *sk, struct parley_listener *l,
  *
  * Context: process, may sleep.
  * Return: 0, -EINVAL, -E2BIG, -EFAULT, -EMSGSIZE, -ENOMEM, -ENOENT, -EALREADY,
- * -EBUSY.
+ * -EBUSY, -EDQUOT.
  */
 int parley_decide(struct sock *sk, void __user *arg)
 {

@@ -43,12 +43,16 @@ static struct parley_listener *parley_listener_alloc(struct sock *sk,
 	INIT_LIST_HEAD(&l->marks);
 	l->known = RB_ROOT;
 	init_waitqueue_head(&l->deciders);
+	timerqueue_init_head(&l->deadlines);
+	timer_setup(&l->alarm, parley_deadline_alarm, 0);
+	l->alarm_due = U64_MAX;
 	timer_setup(&l->reaper, parley_reserve_reap, 0);
 	l->conf = parley_conf_get(psk->conf); /* put after a grace period */
 	RCU_INIT_POINTER(l->sk, sk);
 	l->id = atomic64_inc_return(&parley_listener_ids);
 	l->limit = parley_backlog_limit(sk, backlog);
 	l->addr = psk->local;
+	l->type = sk->sk_type;
 	l->v6only = psk->v6only;
 	l->pid = get_pid(task_tgid(current)); /* put after a grace period */
 	l->cred = get_current_cred(); /* likewise */
@@ -113,7 +117,7 @@ void parley_listener_wake(struct parley_listener *l)
 
 	lockdep_assert_not_held(&l->lock);
 
-	/* Listening sockets were bound: SOCK_RCU_FREE keeps the memory. */
+	/* They were bound by bind(2): SOCK_RCU_FREE keeps the memory. */
 	rcu_read_lock();
 	sk = rcu_dereference(l->sk);
 	if (sk)
@@ -247,6 +251,8 @@ void parley_listener_close(struct parley_sock *psk)
 	RCU_INIT_POINTER(l->sk, NULL);
 	spin_unlock_bh(&l->lock);
 	parley_backlog_clear(l);
+	parley_deadline_stop(l);
+	parley_port_forget(l, parley_net(sock_net(sk)));
 
 	parley_set_state(sk, TCP_CLOSE);
 	sk->sk_state_change(sk); /* those who wait in accept */

@@ -50,7 +50,7 @@ static void __exit parley_exit(void)
 	sock_unregister(PF_PARLEY);
 	parley_netns_exit();
 	/*
-	 * There are no sockets. A timer that was just putting its call, in
+	 * There are no sockets. A timer that was just putting a call, in
 	 * softirq, has ended with the grace period in sock_unregister(). What
 	 * it, and the last sockets, left to RCU is waited for.
 	 */

@@ -41,6 +41,7 @@ static int __net_init parley_net_init(struct net *net)
 	int err;
 
 	parley_net_defaults(pn);
+	parley_sweep_init_net(pn);
 	pn->counts = alloc_percpu(struct parley_counts);
 	if (!pn->counts)
 		return -ENOMEM;
@@ -78,6 +79,7 @@ static void __net_exit parley_net_exit(struct net *net)
 	parley_sysctl_exit_net(net);
 	parley_port_exit_net(pn);
 	parley_table_exit_net(pn);
+	parley_sweep_exit_net(pn);
 	free_percpu(pn->counts);
 }
 

@@ -13,8 +13,10 @@
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
+#include <linux/security.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
+#include <linux/timerqueue.h>
 #include <linux/wait.h>
 #include <net/ipv6.h>
 #include <net/netns/generic.h>
@@ -23,11 +25,15 @@
 #include <compat/parley-compat.h>
 #include <linux/parley.h>
 
+#include "data.h"
 #include "netns.h"
+#include "pace.h"
 #include "policy.h"
 #include "ring.h"
+#include "sockopt.h"
 
 struct parley_call;
+struct parley_dest;
 struct parley_listener;
 struct parley_net;
 struct parley_transport;
@@ -101,7 +107,9 @@ bool parley_state_charged(enum parley_call_state state);
  *	calls) or TCP_ESTABLISHED; written under lock_sock() alone, with
  *	release, by parley_set_state()
  * @local: own address. Written as @dest is, while not in the tables
- * @bind_node: in parley_net.bound while bound. The port's lock
+ * @bind_node: in parley_net.bound while bound by bind(2). The port's lock
+ * @call_node: on the list of the port's lock while bound by connect(2). The
+ *	port's lock
  * @dest: whose port number is used, if it was chosen by connect. lock_sock();
  *	but while the call is undecided, that call's listener->lock
  * @listener: while listening. Written under lock_sock() and the port's lock,
@@ -112,6 +120,7 @@ bool parley_state_charged(enum parley_call_state state);
  *	stored, for others before TCP_ESTABLISHED is; then never changed until
  *	release. Holds a reference
  * @ops: how data moves; valid from TCP_SYN_SENT on
+ * @pace: how fast it may send, or NULL; written as @peer
  * @terms: for the calls of this socket, or NULL. lock_sock()
  * @conf: how it listens, or will; NULL if nobody said. Written once, under
  *	lock_sock()
@@ -126,22 +135,32 @@ bool parley_state_charged(enum parley_call_state state);
  * @callee: made by accept, not by connect; does not change
  * @restart: a signal interrupted connect(2), which may be called again for
  *	the user, who then has not been told of a success. lock_sock()
- * @nodelay: TCP_NODELAY, kept for those that read it back. lock_sock()
+ * @cork: TCP_CORK: each send is as if with MSG_MORE. Written under lock_sock()
+ * @habits: options that are kept, or NULL if none was set. Written once, under
+ *	lock_sock(), which guards what is in it
+ * @polled: somebody has polled it, and may still be waiting for events. Only
+ *	ever set
+ * @sweep_node: in parley_net.sweeps[].socks while there is something to look
+ *	after. parley_sweep.lock
  * @rx: what this socket reads; written by its peer
  *
- * Lifetime: struct sock's own reference count. A socket that was ever bound
- * is freed after a grace period (SOCK_RCU_FREE), since the tables are walked
- * under RCU.
+ * Lifetime: struct sock's own reference count. A socket that bind(2) was ever
+ * called for is freed after a grace period (SOCK_RCU_FREE), since what it was
+ * entered in is walked under RCU.
  */
 struct parley_sock {
 	struct sock sk;
 	struct parley_addr local;
-	struct rhlist_head bind_node;
+	union {
+		struct rhlist_head bind_node;
+		struct hlist_node call_node;
+	};
 	struct parley_dest *dest;
 	struct parley_listener __rcu *listener;
 	struct parley_call __rcu *call;
 	struct sock *peer;
 	const struct parley_transport *ops;
+	struct parley_pace *pace;
 	struct parley_terms *terms;
 	struct parley_conf *conf;
 	u64 since;
@@ -154,7 +173,10 @@ struct parley_sock {
 	bool v6only;
 	bool callee;
 	bool restart;
-	bool nodelay;
+	bool polled;
+	bool cork;
+	struct parley_habits *habits;
+	struct list_head sweep_node[PARLEY_SWEEPS];
 	struct parley_ring rx;
 };
 
@@ -176,6 +198,12 @@ static inline struct parley_call *parley_own_call(struct parley_sock *psk)
 					 lockdep_sock_is_held(&psk->sk));
 }
 
+/* Whether what it sends and receives are records. */
+static inline bool parley_has_records(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_SEQPACKET;
+}
+
 /* call.c: a call and its outcome */
 
 /**
@@ -186,7 +214,8 @@ static inline struct parley_call *parley_own_call(struct parley_sock *psk)
  *	changes. Holds a reference from delivery to the end of the call object
  * @caller: the calling socket. Holds a reference until the outcome; with
  *	ESTABLISHED that reference becomes the accepted socket's @peer
- * @timer: the next of the two deadlines. Holds a reference while armed
+ * @due: the next of the two deadlines, in listener->deadlines if there is one.
+ *	listener->lock
  * @deadline: connect time-out, CLOCK_MONOTONIC in ns; 0 for none; set before
  *	delivery
  * @defer_deadline: likewise, of the first deferral
@@ -205,6 +234,8 @@ static inline struct parley_call *parley_own_call(struct parley_sock *psk)
  * @tallied: what it counted as when it left its list
  * @approved: it was APPROVED when it was taken for JUDGING
  * @defer_verdict: for @defer_deadline
+ * @replaced: its caller has called again, and may be in poll. Written before
+ *	the caller's reference is put
  * @ruling: what the kernel's policy said
  * @decision: what a decider said, or the default of a time-out; @decision.by
  *	is 0 if neither has said anything that still holds
@@ -212,6 +243,9 @@ static inline struct parley_call *parley_own_call(struct parley_sock *psk)
  *	that is to be told of its end. NULL if there is none. Stored under
  *	listener->lock or by the only one who knows the accepted socket; taken
  *	by exchange. Holds a reference
+ * @promised: bytes per second of the listener's PARLEY_CAPACITY that it has,
+ *	from the caller's end what is sent and what is received. listener->lock;
+ *	with ESTABLISHED it is the accepted socket's. conf->lock too
  * @reserver: the thread whose accept shall get it, or NULL; changes between
  *	parley_backlog_leave() and parley_backlog_enter(). Holds a reference
  * @id: unique in the namespace, ascending in the order of arrival
@@ -220,19 +254,19 @@ static inline struct parley_call *parley_own_call(struct parley_sock *psk)
  * @terms: frozen at connect(2), or NULL
  * @pid: the caller's process, frozen at connect(2)
  * @cred: the caller's credentials, frozen at connect(2)
- * @label: the caller's security label at connect(2), or NULL
+ * @label: the caller's security label at connect(2); no bytes if none
  * @cgroup_id: the caller's cgroup, frozen at connect(2)
  * @netns_cookie: the caller's namespace for user space
  * @pn: the caller's namespace, for counting
  * @ops: how the two ends reach each other; does not change
- * @rcu: poll may look at a call that is just being replaced
+ * @rcu: used if @replaced
  */
 struct parley_call {
 	struct list_head node;
 	struct rb_node by_id;
 	struct parley_listener *listener;
 	struct sock *caller;
-	struct timer_list timer;
+	struct timerqueue_node due;
 	u64 deadline;
 	u64 defer_deadline;
 	u64 since;
@@ -248,9 +282,11 @@ struct parley_call {
 	u8 tallied;
 	bool approved;
 	u8 defer_verdict;
+	bool replaced;
 	struct parley_ruling ruling;
 	struct parley_ruling decision;
 	struct parley_policy *policy;
+	u32 promised[2];
 	struct pid *reserver;
 	u64 id;
 	struct parley_addr from;
@@ -258,7 +294,7 @@ struct parley_call {
 	struct parley_terms *terms;
 	struct pid *pid;
 	const struct cred *cred;
-	struct parley_blob *label;
+	struct lsm_context label;
 	u64 cgroup_id;
 	u64 netns_cookie;
 	struct parley_net *pn;
@@ -278,7 +314,6 @@ void parley_call_step(struct parley_call *call, enum parley_call_state to);
 void parley_call_tell(struct parley_call *call);
 int parley_call_error(const struct parley_call *call);
 bool parley_call_withdraw(struct parley_call *call, enum parley_reason reason);
-void parley_call_schedule(struct parley_call *call);
 
 static inline enum parley_call_state
 parley_call_state(const struct parley_call *call)
@@ -310,6 +345,8 @@ u32 parley_call_flags(const struct parley_call *call);
 bool parley_call_answered(const struct parley_call *call);
 const struct parley_ruling *parley_call_ruling(const struct parley_call *call);
 struct parley_blob *parley_call_reply(const struct parley_call *call);
+const struct parley_qos *parley_call_grant(const struct parley_call *call,
+					   const struct parley_ruling *said);
 const struct parley_qos *parley_call_granted(const struct parley_call *call);
 
 /* listen.c: listeners */
@@ -317,8 +354,8 @@ const struct parley_qos *parley_call_granted(const struct parley_call *call);
 /**
  * struct parley_listener - what a socket has while it listens
  * @lock: guards everything here that changes and the state of every call
- *	that was delivered here. Taken in softirq by the calls' timers
- * @ref: the listening socket's own, one for each call, one for the timer
+ *	that was delivered here. Taken in softirq by the timers
+ * @ref: the listening socket's own, one for each call, one for each timer
  * @sk: the listening socket, NULL once it has stopped listening. Written
  *	under @lock, read under RCU
  * @conf: the socket's settings. Holds a reference
@@ -339,13 +376,21 @@ const struct parley_qos *parley_call_granted(const struct parley_call *call);
  * @ready: how many an accept can take; written under @lock, read by poll
  * @urgent: how many are on @deferred; likewise
  * @reservations: how many are on @reserved and @marks; written under @lock
+ * @deadlines: of the calls, struct parley_call.due. @lock
+ * @alarm: for the first of @deadlines, or earlier. Holds a reference while
+ *	armed
+ * @alarm_due: when @alarm comes at the latest, CLOCK_MONOTONIC in ns; U64_MAX
+ *	if it does not come. @lock
  * @deciders: who waits in PARLEY_IOC_NEXT_CALL
  * @reaper: looks for threads that died with a reservation. Holds a reference
  *	while armed
  * @packet: for the next call that a filter is asked about, or NULL; taken by
  *	exchange
+ * @dest: the address that its first caller called, or NULL: as long as it is
+ *	held here the next ones find it. @lock. Holds a reference
  * @node: in parley_net.listeners
  * @addr: where it listens; the hash key, does not change
+ * @type: SOCK_STREAM or SOCK_SEQPACKET, as its callers must have it
  * @v6only: does not change
  * @pid: who called listen(2) last. @lock
  * @cred: the credentials there. @lock
@@ -372,11 +417,16 @@ struct parley_listener {
 	u32 ready;
 	u32 urgent;
 	u32 reservations;
+	struct timerqueue_head deadlines;
+	struct timer_list alarm;
+	u64 alarm_due;
 	wait_queue_head_t deciders;
 	struct timer_list reaper;
 	struct sk_buff *packet;
+	struct parley_dest *dest;
 	struct rhash_head node;
 	struct parley_addr addr;
+	u16 type;
 	bool v6only;
 	struct pid *pid;
 	const struct cred *cred;
@@ -407,11 +457,18 @@ void parley_backlog_ended(struct parley_call *call);
 bool parley_backlog_end(struct parley_call *call, enum parley_call_state to,
 			enum parley_reason reason);
 bool parley_backlog_establish(struct parley_call *call, struct sock *callee,
-			      struct parley_blob **reply);
+			      struct parley_blob **reply,
+			      struct parley_pace **pace);
 void parley_backlog_expire(struct parley_call *call);
 struct parley_call *parley_backlog_take(struct parley_listener *l);
 void parley_backlog_untake(struct parley_call *call);
 void parley_backlog_clear(struct parley_listener *l);
+
+/* deadline.c: when something has to become of them */
+void parley_deadline_set(struct parley_call *call);
+void parley_deadline_clear(struct parley_call *call);
+void parley_deadline_alarm(struct timer_list *t);
+void parley_deadline_stop(struct parley_listener *l);
 
 /* verdict.c: decisions about calls in a backlog */
 bool parley_verdict_apply(struct parley_call *call,
@@ -487,101 +544,6 @@ int parley_connect(struct socket *sock, struct sockaddr_unsized *uaddr,
 void parley_settle(struct parley_sock *psk);
 int parley_wait_connected(struct sock *sk, long timeo);
 
-/* data.c, poll.c, sockopt.c */
-int parley_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
-int parley_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
-		   int flags);
-int parley_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
-__poll_t parley_poll(struct file *file, struct socket *sock, poll_table *wait);
-int parley_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
-		      unsigned int len);
-int parley_getsockopt(struct socket *sock, int level, int name,
-		      char __user *val, int __user *len);
-
-/* transport_local.c: caller and callee in one namespace */
-
-/**
- * struct parley_transport - what depends on where the other end is
- * @deliver: find the listener of call->to and put the call into its backlog,
- *	or say why that is not possible. Context: process, may sleep. Return:
- *	0, the enum parley_reason of the refusal, or a negative errno
- * @answer: the call has its outcome: tell the caller. Context: any, no locks
- * @send: take bytes for the other end. Return: bytes, 0 if there is no space
- *	now, or a negative errno
- * @recv: hand out bytes that have come. Return: likewise
- * @sendable: whether a send would be worth while, or would say -EPIPE; if
- *	not, sk_write_space() is called once that changes
- * @readable: whether there are that many bytes, or will not be more
- * @ended: whether no bytes will come after those that are there
- * @cut: whether nothing can be sent any more
- * @unread: bytes that have come
- * @unsent: bytes that the other end has not read
- * @shutdown: end the directions in @how (RCV_SHUTDOWN, SEND_SHUTDOWN)
- * @close: the socket goes away. Context: process
- */
-struct parley_transport {
-	int (*deliver)(struct parley_call *call, u32 timeout_ms);
-	void (*answer)(struct sock *caller, struct parley_call *call);
-	long (*send)(struct sock *sk, struct iov_iter *from);
-	long (*recv)(struct sock *sk, struct iov_iter *to, size_t len,
-		     int flags);
-	bool (*sendable)(struct sock *sk);
-	bool (*readable)(struct sock *sk, size_t target);
-	bool (*ended)(struct sock *sk);
-	bool (*cut)(struct sock *sk);
-	unsigned long (*unread)(struct sock *sk);
-	unsigned long (*unsent)(struct sock *sk);
-	void (*shutdown)(struct sock *sk, int how);
-	void (*close)(struct sock *sk);
-};
-
-extern const struct parley_transport parley_local;
-
-const struct parley_transport *
-parley_transport_find(struct net *net, const struct parley_addr *to);
-bool parley_local_has(struct net *net, const struct parley_addr *addr);
-void parley_local_join(struct sock *a, struct sock *b);
-
-/* port.c: port numbers, and who has which */
-
-/**
- * struct parley_dest - an address that is being called
- * @node: in parley_net.dests
- * @addr: the address; the hash key
- * @ref: one for each caller that has a port from here
- * @ports: numbers in use, even and odd ones apart
- * @next: where the next search begins, by parity; a hint
- * @rcu: looked up under RCU
- *
- * Two callers of one destination need different ports; callers of different
- * destinations do not, which is TCP's rule of the four-tuple.
- */
-struct parley_dest {
-	struct rhash_head node;
-	struct parley_addr addr;
-	refcount_t ref;
-	struct ida ports[2];
-	unsigned int next[2];
-	struct rcu_head rcu;
-};
-
-int parley_port_bind(struct parley_sock *psk, struct parley_addr *addr);
-int parley_port_bind_implicit(struct parley_sock *psk,
-			      const struct parley_addr *to);
-void parley_port_release(struct parley_sock *psk);
-void parley_port_release_implicit(struct parley_sock *psk);
-int parley_port_init_net(struct parley_net *pn);
-void parley_port_exit_net(struct parley_net *pn);
-
-/* table.c: who listens where, who is bound to which port */
-int parley_table_bind(struct parley_sock *psk, const struct parley_addr *addr,
-		      bool implicit);
-void parley_table_unbind(struct parley_sock *psk);
-int parley_table_listen(struct parley_sock *psk, struct parley_listener *l);
-void parley_table_unlisten(struct parley_sock *psk, struct parley_listener *l);
-struct parley_listener *parley_table_lookup(struct parley_net *pn,
-					    const struct parley_addr *to);
-int parley_table_init_net(struct parley_net *pn);
-void parley_table_exit_net(struct parley_net *pn);
+#include "port.h"
 
 #endif /* _NET_PARLEY_H */

@@ -24,6 +24,8 @@ void parley_conf_init(struct parley_conf *conf, const struct net *net)
 	spin_lock_init(&conf->lock);
 	conf->stage = PARLEY_STAGE_ACCEPT;
 	conf->defer.verdict = PARLEY_REFUSE;
+	conf->capacity.send = PARLEY_CAPACITY_UNLIMITED;
+	conf->capacity.recv = PARLEY_CAPACITY_UNLIMITED;
 	conf->defer.timeout_ms = READ_ONCE(parley_net(net)->defer_timeout_ms);
 }
 
@@ -248,6 +250,27 @@ static int parley_policy_collect(struct parley_listener *l,
 		parley_ruling_drop(one);
 	}
 	return err;
+}
+
+/**
+ * parley_policy_there - whether parley_policy_judge() would have to ask anybody
+ * @l: the listener
+ * @call: a call that the current context has taken from the backlog
+ *
+ * Context: any.
+ * Return: false where there is no stage, and none has said anything before.
+ */
+bool parley_policy_there(struct parley_listener *l,
+			 const struct parley_call *call)
+{
+	unsigned int i;
+
+	if (call->ruling.by)
+		return true;
+	for (i = 0; i < PARLEY_ASKS; i++)
+		if (parley_policy_has(l, i))
+			return true;
+	return false;
 }
 
 /**

@@ -171,8 +171,9 @@ struct parley_ruling {
  * @ref: the socket's and its listener's
  * @stage: PARLEY_STAGE. Written under lock_sock()
  * @inherit: PARLEY_INHERIT. Written under lock_sock()
- * @lock: of @defer; taken under listener->lock
+ * @lock: of @defer and @capacity; taken under listener->lock
  * @defer: PARLEY_DEFER_TIMEOUT
+ * @capacity: PARLEY_CAPACITY, and what of it is promised
  * @reply: PARLEY_REPLY_DATA or NULL. lock_sock()
  * @rules: the table or NULL; written under lock_sock(), read under RCU
  * @policy: the struct_ops policy or NULL; likewise. Holds a reference
@@ -183,8 +184,9 @@ struct parley_conf {
 	refcount_t ref;
 	u8 stage;
 	u8 inherit;
-	spinlock_t lock; /* defer */
+	spinlock_t lock; /* defer, capacity */
 	struct parley_defer_timeout defer;
+	struct parley_capacity capacity;
 	struct parley_blob *reply;
 	struct parley_rule_table __rcu *rules;
 	struct parley_policy __rcu *policy;
@@ -195,6 +197,8 @@ void parley_conf_init(struct parley_conf *conf, const struct net *net);
 struct parley_conf *parley_conf_of(struct parley_sock *psk);
 struct parley_conf *parley_conf_get(struct parley_conf *conf);
 void parley_conf_put(struct parley_conf *conf);
+bool parley_policy_there(struct parley_listener *l,
+			 const struct parley_call *call);
 int parley_policy_judge(struct parley_listener *l, struct parley_call *call,
 			struct parley_ruling *ruling);
 void parley_ruling_drop(struct parley_ruling *ruling);

@@ -25,14 +25,13 @@ static struct parley_policy_run *parley_run_of(struct parley_request *call)
 }
 
 /* Return: how many of the bytes wanted were there; the rest is zero. */
-static u32 parley_bpf_copy(const struct parley_blob *from, u32 offset,
-			   void *to, u32 size)
+static u32 parley_bpf_copy(const void *from, u32 len, u32 offset, void *to,
+			   u32 size)
 {
-	u32 len = parley_blob_len(from);
 	u32 n = offset < len ? min(size, len - offset) : 0;
 
 	if (n)
-		memcpy(to, from->data + offset, n);
+		memcpy(to, from + offset, n);
 	memset(to + n, 0, size - n);
 	return n;
 }
@@ -89,9 +88,10 @@ __bpf_kfunc u32 bpf_parley_call_data(struct parley_request *call, u32 offset,
 				     void *to, u32 to__sz)
 {
 	const struct parley_call *of = parley_run_of(call)->call;
+	const struct parley_blob *data = parley_terms_data(of->terms);
 
-	return parley_bpf_copy(parley_terms_data(of->terms), offset, to,
-			       to__sz);
+	return parley_bpf_copy(data ? data->data : NULL, parley_blob_len(data),
+			       offset, to, to__sz);
 }
 
 /**
@@ -106,8 +106,9 @@ __bpf_kfunc u32 bpf_parley_call_data(struct parley_request *call, u32 offset,
 __bpf_kfunc u32 bpf_parley_label(struct parley_request *call, void *to,
 				 u32 to__sz)
 {
-	return parley_bpf_copy(parley_run_of(call)->call->label, 0, to,
-			       to__sz);
+	const struct lsm_context *label = &parley_run_of(call)->call->label;
+
+	return parley_bpf_copy(label->context, label->len, 0, to, to__sz);
 }
 
 /**

@@ -388,7 +388,7 @@ static void parley_policy_run_init(struct parley_policy_run *run,
 	r->gid = from_kgid_munged(&init_user_ns, call->cred->egid);
 	r->pid = pid_nr(call->pid);
 	r->data_len = parley_blob_len(parley_terms_data(call->terms));
-	r->label_len = parley_blob_len(call->label);
+	r->label_len = call->label.len;
 	r->backlog = READ_ONCE(l->charged);
 	r->backlog_limit = READ_ONCE(l->limit);
 	r->caller_port = ntohs(call->from.port);

@@ -11,8 +11,11 @@
  *      the queue's lock; wake
  *
  * Either D sees A, or B sees C. For space in the ring there is a flag in
- * between, "want": parley_local_sendable() raises it before it looks again,
- * parley_local_write_space() looks at it after the tail has moved.
+ * between, "want": parley_local_has_space() raises it before it looks again,
+ * parley_local_write_space() looks at it after the tail has moved. For bytes
+ * in the ring there are two: "rwant" likewise, for who sleeps in a system call,
+ * and "polled", since epoll is to hear of all bytes, also of those that come
+ * while others are still unread.
  */
 #include <linux/poll.h>
 
@@ -40,6 +43,7 @@ static __poll_t parley_poll_connected(struct sock *sk,
 	__poll_t mask = 0;
 	int target;
 
+	ops->push(sk); /* as who waits in a system call: parley_data_wait() */
 	ended = ops->ended(sk);
 	cut = ops->cut(sk);
 	target = sock_rcvlowat(sk, 0, INT_MAX);
@@ -102,6 +106,8 @@ __poll_t parley_poll(struct file *file, struct socket *sock, poll_table *wait)
 	struct sock *sk = sock->sk;
 	struct parley_sock *psk = parley_sk(sk);
 
+	if (!poll_does_not_wait(wait) && !READ_ONCE(psk->polled))
+		WRITE_ONCE(psk->polled, true);
 	sock_poll_wait(file, sock, wait);
 
 	/* Pairs with parley_set_state(). */

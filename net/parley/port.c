@@ -3,10 +3,8 @@
  * Which port number a socket gets when nobody named one. The range is
  * net.ipv4.ip_local_port_range. bind(2) takes odd numbers first and connect
  * even ones, so that many listeners with numbers of their own do not lie in
- * the way of the callers. Numbers in use are kept in IDAs, which find the
- * next free one without looking at those in use. What takes longer with more
- * sockets is to look at those that have one number already, at several
- * addresses or towards several destinations.
+ * the way of the callers. Numbers in use are kept in sets (number.c), which
+ * find the next free one without looking at those in use.
  */
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
@@ -25,19 +23,21 @@ static struct parley_dest *parley_dest_alloc(const struct parley_addr *addr,
 					     int low, int high)
 {
 	struct parley_dest *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
-	int parity;
+	int parity, last;
 
 	if (!d)
 		return NULL;
 	d->addr = *addr;
 	refcount_set(&d->ref, 1);
 	for (parity = 0; parity < 2; parity++) {
-		ida_init(&d->ports[parity]);
 		/*
 		 * Destinations begin at different numbers, or else all of
-		 * them would crowd at the first ports of the table.
+		 * them would crowd at the first ports of the table. A window
+		 * of numbers fits behind.
 		 */
-		d->next[parity] = get_random_u32_inclusive(low, high) / 2;
+		last = max(low, high - 2 * PARLEY_WINDOW);
+		parley_numbers_init(&d->ports[parity],
+				    get_random_u32_inclusive(low, last) / 2);
 	}
 	return d;
 }
@@ -83,7 +83,8 @@ static struct parley_dest *parley_dest_get(struct parley_net *pn,
 		if (!new)
 			return NULL;
 	}
-	kfree(new);
+	if (unlikely(new))
+		kfree(new);
 	return IS_ERR(d) ? NULL : d;
 }
 
@@ -92,25 +93,60 @@ static void parley_dest_put(struct parley_net *pn, struct parley_dest *d)
 	if (!refcount_dec_and_test(&d->ref))
 		return;
 	rhashtable_remove_fast(&pn->dests, &d->node, parley_dests_params);
-	ida_destroy(&d->ports[0]);
-	ida_destroy(&d->ports[1]);
+	parley_numbers_destroy(&d->ports[0]);
+	parley_numbers_destroy(&d->ports[1]);
 	kfree_rcu(d, rcu);
+}
+
+/**
+ * parley_port_keep - remember who is called, for the next caller
+ * @l: a listener that takes calls
+ * @d: whom its caller calls, or NULL
+ *
+ * Context: @l's lock held, and the caller's lock_sock().
+ */
+void parley_port_keep(struct parley_listener *l, struct parley_dest *d)
+{
+	lockdep_assert_held(&l->lock);
+
+	if (l->dest || !d)
+		return;
+	refcount_inc(&d->ref); /* put in parley_port_forget() */
+	l->dest = d;
+}
+
+/**
+ * parley_port_forget - there will be no next caller
+ * @l: a listener that takes no calls any more
+ * @pn: its namespace
+ *
+ * Context: process.
+ */
+void parley_port_forget(struct parley_listener *l, struct parley_net *pn)
+{
+	struct parley_dest *d;
+
+	spin_lock_bh(&l->lock);
+	d = l->dest;
+	l->dest = NULL;
+	spin_unlock_bh(&l->lock);
+	if (d)
+		parley_dest_put(pn, d);
 }
 
 /* The numbers of one parity within the range, halved. */
 struct parley_port_half {
-	struct ida *ida;
-	unsigned int *next;
+	struct parley_numbers *set;
 	int parity;
 	int min;
 	int max;
 };
 
-static void parley_port_half(struct parley_port_half *half, struct ida *idas,
-			     unsigned int *next, int parity, int low, int high)
+static void parley_port_half(struct parley_port_half *half,
+			     struct parley_numbers *sets, int parity, int low,
+			     int high)
 {
-	half->ida = &idas[parity];
-	half->next = &next[parity];
+	half->set = &sets[parity];
 	half->parity = parity;
 	half->min = DIV_ROUND_UP(low - parity, 2);
 	half->max = (high - parity) >> 1;
@@ -121,7 +157,7 @@ static int parley_port_next(struct parley_port_half *half, int from, int max)
 {
 	if (from > max)
 		return -ENOSPC;
-	return ida_alloc_range(half->ida, from, max, GFP_KERNEL_ACCOUNT);
+	return parley_numbers_take(half->set, from, max);
 }
 
 /*
@@ -141,7 +177,7 @@ static int parley_port_search(struct parley_sock *psk,
 		return -EADDRINUSE;
 
 	/* The hint may be from a time with another range. */
-	start = READ_ONCE(*half->next);
+	start = READ_ONCE(half->set->next);
 	if (start < half->min || start > half->max)
 		start = half->min;
 	from = start;
@@ -158,11 +194,9 @@ static int parley_port_search(struct parley_sock *psk,
 
 		addr->port = htons(id * 2 + half->parity);
 		err = parley_table_bind(psk, addr, implicit);
-		if (!err) {
-			WRITE_ONCE(*half->next, id + 1);
+		if (!err)
 			return 0;
-		}
-		ida_free(half->ida, id);
+		parley_numbers_give(half->set, id);
 		if (err != -EADDRINUSE)
 			return err;
 		if (signal_pending(current))
@@ -212,8 +246,7 @@ int parley_port_bind(struct parley_sock *psk, struct parley_addr *addr)
 
 	inet_get_local_port_range(sock_net(&psk->sk), &low, &high);
 	for (parity = 1; parity >= 0; parity--) {
-		parley_port_half(&half, pn->ephemeral, pn->ephemeral_next,
-				 parity, low, high);
+		parley_port_half(&half, pn->ephemeral, parity, low, high);
 		err = parley_port_search(psk, &half, addr, false);
 		if (!err) {
 			psk->ephemeral = true;
@@ -249,7 +282,7 @@ int parley_port_bind_implicit(struct parley_sock *psk,
 		return -ENOMEM;
 
 	for (parity = 0; parity < 2; parity++) {
-		parley_port_half(&half, d->ports, d->next, parity, low, high);
+		parley_port_half(&half, d->ports, parity, low, high);
 		err = parley_port_search(psk, &half, &addr, true);
 		if (!err) {
 			psk->dest = d; /* put in parley_port_release() */
@@ -282,12 +315,12 @@ void parley_port_release(struct parley_sock *psk)
 	parley_addr_set_any(&psk->local, psk->family);
 	if (d) {
 		psk->dest = NULL;
-		ida_free(&d->ports[port & 1], port >> 1);
+		parley_numbers_give(&d->ports[port & 1], port >> 1);
 		parley_dest_put(pn, d);
 	}
 	if (psk->ephemeral) {
 		psk->ephemeral = false;
-		ida_free(&pn->ephemeral[port & 1], port >> 1);
+		parley_numbers_give(&pn->ephemeral[port & 1], port >> 1);
 	}
 }
 
@@ -313,8 +346,8 @@ void parley_port_release_implicit(struct parley_sock *psk)
  */
 int parley_port_init_net(struct parley_net *pn)
 {
-	ida_init(&pn->ephemeral[0]);
-	ida_init(&pn->ephemeral[1]);
+	parley_numbers_init(&pn->ephemeral[0], 0);
+	parley_numbers_init(&pn->ephemeral[1], 0);
 	return rhashtable_init(&pn->dests, &parley_dests_params);
 }
 
@@ -328,6 +361,6 @@ void parley_port_exit_net(struct parley_net *pn)
 {
 	WARN_ON_ONCE(atomic_read(&pn->dests.nelems));
 	rhashtable_destroy(&pn->dests);
-	ida_destroy(&pn->ephemeral[0]);
-	ida_destroy(&pn->ephemeral[1]);
+	parley_numbers_destroy(&pn->ephemeral[0]);
+	parley_numbers_destroy(&pn->ephemeral[1]);
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Socket options: those of SOL_PARLEY, and those of other levels that servers
- * set out of habit and that mean something here or do no harm. Values of a
- * fixed length pass through a union; bytes of any length are blobs.
+ * Socket options of SOL_PARLEY; those of TCP and IP are in sockopt_inet.c.
+ * Values of a fixed length pass through a union; bytes of any length are blobs.
  */
-#include <linux/tcp.h>
 #include <linux/uaccess.h>
 
 #include "parley.h"
@@ -17,6 +15,7 @@ union parley_value {
 	struct parley_backlog backlog;
 	struct parley_qos qos;
 	struct parley_defer_timeout defer;
+	struct parley_capacity capacity;
 	struct parley_call_info info;
 };
 
@@ -96,6 +95,20 @@ static int parley_set_defer(struct parley_sock *psk,
 	return 0;
 }
 
+static int parley_set_capacity(struct parley_sock *psk,
+			       const union parley_value *value)
+{
+	struct parley_conf *conf = parley_set_conf(psk);
+
+	if (IS_ERR(conf))
+		return PTR_ERR(conf);
+	spin_lock_bh(&conf->lock);
+	conf->capacity.send = value->capacity.send;
+	conf->capacity.recv = value->capacity.recv;
+	spin_unlock_bh(&conf->lock);
+	return 0;
+}
+
 static int parley_set_inherit(struct parley_sock *psk,
 			      const union parley_value *value)
 {
@@ -134,47 +147,28 @@ static int parley_set_timeout(struct parley_sock *psk,
 	return 0;
 }
 
-static int parley_set_v6only(struct parley_sock *psk,
-			     const union parley_value *value)
-{
-	parley_settle(psk);
-	if (psk->sk.sk_state != TCP_CLOSE || psk->bound)
-		return -EINVAL;
-	psk->v6only = !!value->num;
-	return 0;
-}
-
-static int parley_set_nodelay(struct parley_sock *psk,
-			      const union parley_value *value)
-{
-	psk->nodelay = !!value->num;
-	return 0;
-}
-
 /**
  * struct parley_setter - an option of a fixed length
- * @level: its level
  * @name: its name
  * @size: bytes that user space must give; it may give more
  * @set: under lock_sock(). Return: 0 or a negative errno
  */
 struct parley_setter {
-	int level;
 	int name;
 	unsigned int size;
 	int (*set)(struct parley_sock *psk, const union parley_value *value);
 };
 
 static const struct parley_setter parley_setters[] = {
-	{ SOL_PARLEY, PARLEY_CONNECT_TIMEOUT, sizeof(u32), parley_set_timeout },
-	{ SOL_PARLEY, PARLEY_QOS, sizeof(struct parley_qos), parley_set_qos },
-	{ SOL_PARLEY, PARLEY_GROUP, sizeof(u64), parley_set_group },
-	{ SOL_PARLEY, PARLEY_STAGE, sizeof(u32), parley_set_stage },
-	{ SOL_PARLEY, PARLEY_DEFER_TIMEOUT, sizeof(struct parley_defer_timeout),
+	{ PARLEY_CONNECT_TIMEOUT, sizeof(u32), parley_set_timeout },
+	{ PARLEY_QOS, sizeof(struct parley_qos), parley_set_qos },
+	{ PARLEY_GROUP, sizeof(u64), parley_set_group },
+	{ PARLEY_STAGE, sizeof(u32), parley_set_stage },
+	{ PARLEY_DEFER_TIMEOUT, sizeof(struct parley_defer_timeout),
 	  parley_set_defer },
-	{ SOL_PARLEY, PARLEY_INHERIT, sizeof(u32), parley_set_inherit },
-	{ IPPROTO_IPV6, IPV6_V6ONLY, sizeof(u32), parley_set_v6only },
-	{ IPPROTO_TCP, TCP_NODELAY, sizeof(u32), parley_set_nodelay },
+	{ PARLEY_INHERIT, sizeof(u32), parley_set_inherit },
+	{ PARLEY_CAPACITY, offsetof(struct parley_capacity, send_used),
+	  parley_set_capacity },
 };
 
 static int parley_set_value(struct sock *sk, const struct parley_setter *setter,
@@ -236,7 +230,7 @@ static int parley_set_bytes(struct sock *sk, int name, sockptr_t val,
 /**
  * parley_setsockopt - setsockopt(2) but for SOL_SOCKET
  * @sock: the socket
- * @level: SOL_PARLEY, IPPROTO_IPV6 or IPPROTO_TCP
+ * @level: SOL_PARLEY, or one of parley_inet_setsockopt()
  * @name: the option
  * @val: its value
  * @len: the value's length in bytes
@@ -252,16 +246,16 @@ int parley_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 {
 	size_t i;
 
-	if (level == SOL_PARLEY &&
-	    (name == PARLEY_CALL_DATA || name == PARLEY_REPLY_DATA))
+	if (level != SOL_PARLEY)
+		return parley_inet_setsockopt(sock->sk, level, name, val, len);
+	if (name == PARLEY_CALL_DATA || name == PARLEY_REPLY_DATA)
 		return parley_set_bytes(sock->sk, name, val, len);
-	if (level == SOL_PARLEY && name == PARLEY_POLICY)
+	if (name == PARLEY_POLICY)
 		return parley_ops_choose(sock->sk, val, len);
-	if (level == SOL_PARLEY && name == PARLEY_POLICY_LINK)
+	if (name == PARLEY_POLICY_LINK)
 		return parley_set_policy_link(sock->sk, val, len);
 	for (i = 0; i < ARRAY_SIZE(parley_setters); i++)
-		if (parley_setters[i].level == level &&
-		    parley_setters[i].name == name)
+		if (parley_setters[i].name == name)
 			return parley_set_value(sock->sk, &parley_setters[i],
 						val, len);
 	return -ENOPROTOOPT;
@@ -343,6 +337,11 @@ static int parley_get_conf(struct parley_sock *psk, int name,
 	case PARLEY_INHERIT:
 		value->num = conf->inherit;
 		return sizeof(value->num);
+	case PARLEY_CAPACITY:
+		spin_lock_bh(&conf->lock);
+		value->capacity = conf->capacity;
+		spin_unlock_bh(&conf->lock);
+		return sizeof(value->capacity);
 	default:
 		value->defer = conf->defer;
 		return sizeof(value->defer);
@@ -382,6 +381,7 @@ static int parley_get_own(struct parley_sock *psk, int name,
 	case PARLEY_STAGE:
 	case PARLEY_DEFER_TIMEOUT:
 	case PARLEY_INHERIT:
+	case PARLEY_CAPACITY:
 		return parley_get_conf(psk, name, value);
 	case PARLEY_CONNECT_TIME:
 		return parley_get_since(psk, &value->num64);
@@ -391,24 +391,13 @@ static int parley_get_own(struct parley_sock *psk, int name,
 }
 
 /* Return: the length of the value, or a negative errno. */
-static int parley_get_value(struct sock *sk, int level, int name,
+static int parley_get_value(struct sock *sk, int name,
 			    union parley_value *value)
 {
-	struct parley_sock *psk = parley_sk(sk);
 	int ret;
 
 	lock_sock(sk);
-	if (level == SOL_PARLEY) {
-		ret = parley_get_own(psk, name, value);
-	} else if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) {
-		value->num = psk->v6only;
-		ret = sizeof(value->num);
-	} else if (level == IPPROTO_TCP && name == TCP_NODELAY) {
-		value->num = psk->nodelay;
-		ret = sizeof(value->num);
-	} else {
-		ret = -ENOPROTOOPT;
-	}
+	ret = parley_get_own(parley_sk(sk), name, value);
 	release_sock(sk);
 	return ret;
 }
@@ -481,15 +470,15 @@ static int parley_get_policy(struct sock *sk, u32 room, char __user *val,
 static int parley_get_peersec(struct parley_sock *psk, u32 room,
 			      char __user *val, int __user *len)
 {
-	const struct parley_blob *label;
+	const struct lsm_context *label;
 
 	/* An accepted socket's call does not change. */
 	if (!psk->callee)
 		return -EINVAL;
-	label = rcu_dereference_protected(psk->call, 1)->label;
-	if (!label)
+	label = &rcu_dereference_protected(psk->call, 1)->label;
+	if (!label->len)
 		return -ENOPROTOOPT;
-	return parley_put_bytes(label->data, label->len, room, val, len);
+	return parley_put_bytes(label->context, label->len, room, val, len);
 }
 
 /**
@@ -516,14 +505,15 @@ int parley_getsockopt(struct socket *sock, int level, int name,
 		return -EFAULT;
 	if (room < 0)
 		return -EINVAL;
-	if (level == SOL_PARLEY &&
-	    (name == PARLEY_CALL_DATA || name == PARLEY_REPLY_DATA))
+	if (level != SOL_PARLEY)
+		return parley_inet_getsockopt(sk, level, name, room, val, len);
+	if (name == PARLEY_CALL_DATA || name == PARLEY_REPLY_DATA)
 		return parley_get_bytes(sk, name, room, val, len);
-	if (level == SOL_PARLEY && name == PARLEY_PEERSEC)
+	if (name == PARLEY_PEERSEC)
 		return parley_get_peersec(parley_sk(sk), room, val, len);
-	if (level == SOL_PARLEY && name == PARLEY_POLICY)
+	if (name == PARLEY_POLICY)
 		return parley_get_policy(sk, room, val, len);
-	size = parley_get_value(sk, level, name, &value);
+	size = parley_get_value(sk, name, &value);
 	if (size < 0)
 		return size;
 	size = min(size, room);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Two tables for each namespace: who listens at which address, looked up by
- * every connect under RCU, and who is bound to which port, asked only by
- * those who want a port themselves. Both are hashed and grow with use.
+ * every connect under RCU, and who bound to which port, asked only by those
+ * who want a port themselves. Both are hashed and grow with use. Callers whose
+ * ports connect chose are on lists that only bind(2) walks.
  *
  * What one port's entries say of each other is guarded by the port's lock,
  * one of a few hundred, so that "is it free" and "take it" are one step.
@@ -26,33 +27,30 @@ static const struct rhashtable_params parley_bound_params = {
 	.automatic_shrinking = true,
 };
 
-static spinlock_t *parley_port_lock(struct parley_net *pn, __be16 port)
+static struct parley_port *parley_port(struct parley_net *pn, __be16 port)
 {
-	return &pn->port_locks[ntohs(port) % PARLEY_PORT_LOCKS];
+	/* Callers mostly have even numbers: pairs share a lock. */
+	return &pn->ports[(ntohs(port) >> 1) % PARLEY_PORT_LOCKS];
 }
 
-/*
- * Whether @psk, bound or about to be, at @addr, gets in the way of @other.
- * Sockets that both say SO_REUSEADDR share an address until one listens.
- */
-static bool parley_table_conflict(struct parley_sock *psk,
-				  const struct parley_addr *addr,
-				  bool implicit, struct parley_sock *other)
+/* Whether @psk, about to be bound at @addr, gets in the way of @other. */
+static bool parley_table_overlap(struct parley_sock *psk,
+				 const struct parley_addr *addr,
+				 struct parley_sock *other)
 {
-	if (other == psk)
-		return false;
-	/* The numbers that connect chose are kept apart by parley_dest. */
-	if (implicit && other->implicit)
-		return false;
-	if (!parley_addr_overlap(addr, psk->v6only, &other->local,
-				 other->v6only))
-		return false;
-	if (implicit || other->implicit)
-		return true;
-	return !psk->sk.sk_reuse || !other->sk.sk_reuse ||
-	       rcu_access_pointer(other->listener);
+	return parley_addr_overlap(addr, psk->v6only, &other->local,
+				   other->v6only);
 }
 
+/* Sockets that both say SO_REUSEADDR share an address until one listens. */
+static bool parley_table_shared(struct parley_sock *psk,
+				struct parley_sock *other)
+{
+	return psk->sk.sk_reuse && other->sk.sk_reuse &&
+	       !rcu_access_pointer(other->listener);
+}
+
+/* Whether somebody who called bind(2) is in the way. */
 static bool parley_table_taken(struct parley_net *pn, struct parley_sock *psk,
 			       const struct parley_addr *addr, bool implicit)
 {
@@ -60,18 +58,48 @@ static bool parley_table_taken(struct parley_net *pn, struct parley_sock *psk,
 	struct parley_sock *other;
 	bool taken = false;
 
-	lockdep_assert_held(parley_port_lock(pn, addr->port));
+	lockdep_assert_held(&parley_port(pn, addr->port)->lock);
 
 	rcu_read_lock();
 	list = rhltable_lookup(&pn->bound, &addr->port, parley_bound_params);
 	rhl_for_each_entry_rcu(other, pos, list, bind_node) {
-		if (parley_table_conflict(psk, addr, implicit, other)) {
+		if (parley_table_overlap(psk, addr, other) &&
+		    (implicit || !parley_table_shared(psk, other))) {
 			taken = true;
 			break;
 		}
 	}
 	rcu_read_unlock();
 	return taken;
+}
+
+/*
+ * Whether a caller is in the way of bind(2). Callers do not get in each
+ * other's way: their numbers are kept apart by parley_dest.
+ */
+static bool parley_table_called(struct parley_port *port,
+				struct parley_sock *psk,
+				const struct parley_addr *addr)
+{
+	struct parley_sock *other;
+
+	lockdep_assert_held(&port->lock);
+
+	hlist_for_each_entry(other, &port->callers, call_node)
+		if (other->local.port == addr->port &&
+		    parley_table_overlap(psk, addr, other))
+			return true;
+	return false;
+}
+
+static int parley_table_enter(struct parley_net *pn, struct parley_port *port,
+			      struct parley_sock *psk, bool implicit)
+{
+	if (!implicit)
+		return rhltable_insert(&pn->bound, &psk->bind_node,
+				       parley_bound_params);
+	hlist_add_head(&psk->call_node, &port->callers);
+	return 0;
 }
 
 /**
@@ -87,26 +115,27 @@ int parley_table_bind(struct parley_sock *psk, const struct parley_addr *addr,
 		      bool implicit)
 {
 	struct parley_net *pn = parley_net(sock_net(&psk->sk));
-	spinlock_t *lock = parley_port_lock(pn, addr->port);
+	struct parley_port *port = parley_port(pn, addr->port);
 	struct parley_addr old = psk->local;
 	int err = -EADDRINUSE;
 
 	sock_owned_by_me(&psk->sk);
-	/* Those who walk the tables under RCU may have found us. */
-	sock_set_flag(&psk->sk, SOCK_RCU_FREE);
+	/* Those who walk the table under RCU may have found us. */
+	if (!implicit)
+		sock_set_flag(&psk->sk, SOCK_RCU_FREE);
 
-	spin_lock_bh(lock);
-	if (!parley_table_taken(pn, psk, addr, implicit)) {
+	spin_lock_bh(&port->lock);
+	if (!parley_table_taken(pn, psk, addr, implicit) &&
+	    (implicit || !parley_table_called(port, psk, addr))) {
 		psk->local = *addr;
 		psk->implicit = implicit;
-		err = rhltable_insert(&pn->bound, &psk->bind_node,
-				      parley_bound_params);
+		err = parley_table_enter(pn, port, psk, implicit);
 		if (err)
 			psk->local = old;
 		else
 			psk->bound = true;
 	}
-	spin_unlock_bh(lock);
+	spin_unlock_bh(&port->lock);
 
 	/* -EBUSY and -E2BIG are what a growing table says for no memory. */
 	return err && err != -EADDRINUSE ? -ENOMEM : err;
@@ -121,13 +150,17 @@ int parley_table_bind(struct parley_sock *psk, const struct parley_addr *addr,
 void parley_table_unbind(struct parley_sock *psk)
 {
 	struct parley_net *pn = parley_net(sock_net(&psk->sk));
-	spinlock_t *lock = parley_port_lock(pn, psk->local.port);
+	struct parley_port *port = parley_port(pn, psk->local.port);
 
-	spin_lock_bh(lock);
-	rhltable_remove(&pn->bound, &psk->bind_node, parley_bound_params);
+	spin_lock_bh(&port->lock);
+	if (psk->implicit)
+		hlist_del(&psk->call_node);
+	else
+		rhltable_remove(&pn->bound, &psk->bind_node,
+				parley_bound_params);
 	psk->bound = false;
 	psk->implicit = false;
-	spin_unlock_bh(lock);
+	spin_unlock_bh(&port->lock);
 }
 
 /**
@@ -142,7 +175,7 @@ void parley_table_unbind(struct parley_sock *psk)
 int parley_table_listen(struct parley_sock *psk, struct parley_listener *l)
 {
 	struct parley_net *pn = parley_net(sock_net(&psk->sk));
-	spinlock_t *lock = parley_port_lock(pn, psk->local.port);
+	spinlock_t *lock = &parley_port(pn, psk->local.port)->lock;
 	struct rhlist_head *list, *pos;
 	struct parley_sock *other;
 	int err = 0;
@@ -186,7 +219,7 @@ int parley_table_listen(struct parley_sock *psk, struct parley_listener *l)
 void parley_table_unlisten(struct parley_sock *psk, struct parley_listener *l)
 {
 	struct parley_net *pn = parley_net(sock_net(&psk->sk));
-	spinlock_t *lock = parley_port_lock(pn, l->addr.port);
+	spinlock_t *lock = &parley_port(pn, l->addr.port)->lock;
 
 	sock_owned_by_me(&psk->sk);
 
@@ -246,8 +279,10 @@ int parley_table_init_net(struct parley_net *pn)
 {
 	int err, i;
 
-	for (i = 0; i < PARLEY_PORT_LOCKS; i++)
-		spin_lock_init(&pn->port_locks[i]);
+	for (i = 0; i < PARLEY_PORT_LOCKS; i++) {
+		spin_lock_init(&pn->ports[i].lock);
+		INIT_HLIST_HEAD(&pn->ports[i].callers);
+	}
 
 	err = rhashtable_init(&pn->listeners, &parley_listeners_params);
 	if (err)
@@ -266,6 +301,10 @@ int parley_table_init_net(struct parley_net *pn)
  */
 void parley_table_exit_net(struct parley_net *pn)
 {
+	int i;
+
+	for (i = 0; i < PARLEY_PORT_LOCKS; i++)
+		WARN_ON_ONCE(!hlist_empty(&pn->ports[i].callers));
 	WARN_ON_ONCE(atomic_read(&pn->bound.ht.nelems));
 	WARN_ON_ONCE(atomic_read(&pn->listeners.nelems));
 	rhltable_destroy(&pn->bound);

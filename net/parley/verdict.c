@@ -68,7 +68,7 @@ static struct parley_call *parley_verdict_find(struct parley_listener *l,
  * parley_verdict_defer - put a call off
  * @call: a new call, or one after parley_backlog_leave()
  *
- * Context: listener's lock held. parley_call_schedule() must follow.
+ * Context: listener's lock held. parley_deadline_set() must follow.
  */
 void parley_verdict_defer(struct parley_call *call)
 {
@@ -117,7 +117,7 @@ bool parley_verdict_apply(struct parley_call *call,
 		parley_backlog_leave(call);
 		call->seen = false;
 		parley_verdict_defer(call);
-		parley_call_schedule(call);
+		parley_deadline_set(call);
 	}
 	spin_unlock_bh(&l->lock);
 
@@ -165,6 +165,7 @@ static void parley_verdict_reset(struct parley_call *call,
 				 struct parley_ruling *ruling,
 				 struct pid **thread)
 {
+	parley_grant_return(call);
 	*ruling = call->decision;
 	call->decision = (struct parley_ruling) { .rule = PARLEY_RULE_NONE };
 	*thread = parley_unreserve(call);
@@ -194,7 +195,7 @@ static struct pid *parley_verdict_park(struct parley_call *call,
 	parley_verdict_reset(call, ruling, &thread);
 	call->seen = true;
 	parley_verdict_defer(call);
-	parley_call_schedule(call);
+	parley_deadline_set(call);
 	return thread;
 }
 
@@ -217,7 +218,22 @@ static void parley_verdict_refuse(struct parley_call *call,
 {
 	swap(call->decision, *ruling);
 	__parley_backlog_end(call, PARLEY_CALL_REFUSED, PARLEY_REASON_SERVER);
-	parley_call_get(call); /* put in parley_verdict_decide() */
+	parley_call_get(call); /* put in parley_verdict_done() */
+}
+
+/*
+ * An approved call is sure of what it was granted, so what is left has to be
+ * enough now. Return: true, or false and the call is refused.
+ */
+static bool parley_verdict_fits(struct parley_call *call,
+				const struct parley_ruling *ruling)
+{
+	if (ruling->verdict != PARLEY_ACCEPT ||
+	    parley_grant_promise(call, parley_call_grant(call, ruling)))
+		return true;
+	__parley_backlog_end(call, PARLEY_CALL_REFUSED, PARLEY_REASON_QOS);
+	parley_call_get(call); /* put in parley_verdict_done() */
+	return false;
 }
 
 /* Return: the thread that had the call reserved, to be put, or NULL. */
@@ -249,7 +265,7 @@ static void parley_verdict_done(struct parley_listener *l,
 		break;
 	case PARLEY_REFUSE:
 		parley_backlog_ended(call);
-		parley_call_put(call); /* hold in parley_verdict_refuse() */
+		parley_call_put(call); /* hold in ..._refuse(), ..._fits() */
 		break;
 	case PARLEY_UNDECIDE:
 		parley_listener_wake_all(l, POLL_PRI);
@@ -266,7 +282,7 @@ static void parley_verdict_done(struct parley_listener *l,
  *
  * Context: process, no locks of ours.
  * Return: 0, -ENOENT, -EALREADY, -EBUSY, -EINVAL for a grant above what was
- * asked.
+ * asked, -EDQUOT for one above what is left, and then the call is refused.
  */
 int parley_verdict_decide(struct parley_listener *l, u64 id,
 			  struct parley_ruling *ruling, u32 flags)
@@ -280,6 +296,8 @@ int parley_verdict_decide(struct parley_listener *l, u64 id,
 	call = parley_verdict_find(l, id);
 	if (call)
 		err = parley_verdict_check(call, ruling, flags);
+	if (!err && !parley_verdict_fits(call, ruling))
+		err = -EDQUOT;
 	if (!err && flags & PARLEY_DECIDE_RESERVE)
 		mark = parley_reserve_forget(l);
 	if (!err)
@@ -288,8 +306,9 @@ int parley_verdict_decide(struct parley_listener *l, u64 id,
 	if (mark)
 		parley_call_put(mark); /* hold in parley_reserve_mark() */
 	put_pid(thread); /* hold in parley_reserve() */
-	if (!err)
-		parley_verdict_done(l, call, verdict, flags);
+	if (!err || err == -EDQUOT)
+		parley_verdict_done(l, call, err ? PARLEY_REFUSE : verdict,
+				    flags);
 	return err;
 }
 

@@ -142,6 +142,8 @@ typedef int (*parley_condition_fn)(const struct parley_offer *offer,
  *
  * ECONNREFUSED: the verdict was PARLEY_REFUSE.
  * EBUSY: the verdict was PARLEY_DEFER.
+ * EDQUOT: the verdict was PARLEY_ACCEPT, but too little is left of
+ *	PARLEY_CAPACITY: the call is refused with PARLEY_REASON_QOS.
  * ECONNABORTED: the call was gone when @condition came to its verdict. Its
  *	caller has given up, or somebody else has decided on it.
  * EINVAL: the verdict or what should go with it is none that the kernel takes,
@@ -190,7 +192,8 @@ void parley_offer_free(struct parley_offer *offer);
  * Return: 0, or -1 and errno: ENOENT (no such call, or none any more), EALREADY
  * (it is approved already), EBUSY (accept(2) is just taking it, or it is
  * reserved for another thread), EINVAL (what does not go with the verdict, a
- * grant above the request), EMSGSIZE (the reply).
+ * grant above the request), EMSGSIZE (the reply), EDQUOT (accepted, but too
+ * little is left of PARLEY_CAPACITY: the call is refused).
  */
 int parley_decide(int fd, uint64_t id, int verdict,
 		  const struct parley_answer *answer, unsigned int flags);

@@ -31,6 +31,9 @@ static const struct {
 		"LISTENER_CLOSED", "the listener was closed before it decided" },
 	[PARLEY_REASON_TIMED_OUT] = {
 		"TIMED_OUT", "nobody decided in time" },
+	[PARLEY_REASON_QOS] = {
+		"QOS",
+		"the listener has too little capacity left to guarantee it" },
 	[PARLEY_REASON_FILTER] = {
 		"FILTER", "the listener's filter refuses it" },
 };

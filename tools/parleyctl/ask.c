@@ -140,6 +140,8 @@ static void tell_decided(const struct parley_call_info *info, int verdict,
 		say("call %llu: it has gone, or somebody else has decided", id);
 	else if (err == EALREADY)
 		say("call %llu: somebody else has accepted it", id);
+	else if (err == EDQUOT)
+		say("call %llu: refused: too little capacity is left", id);
 	else
 		say("call %llu: %s", id, strerror(err));
 }

@@ -74,6 +74,10 @@ static int explain(const struct decide_opts *opts, int err)
 		failure("call %lu is just being accepted", opts->id);
 		hint("it may still be refused");
 		break;
+	case EDQUOT:
+		failure("call %lu is refused: the listener has too little capacity left",
+			opts->id);
+		break;
 	case EMSGSIZE:
 		failure("--reply: %zu bytes are too many", opts->reply.len);
 		hint("the limit is net.parley.max_call_data");

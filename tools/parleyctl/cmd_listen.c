@@ -37,6 +37,9 @@ static void usage(FILE *to)
 	      "  -D, --defer-timeout MS[:accept]\n"
 	      "                     refuse calls, or accept them, that were deferred so long\n"
 	      "                     ago (default: sysctl net.parley.defer_timeout_ms)\n"
+	      "  -C, --capacity send=RATE,recv=RATE\n"
+	      "                     guarantee callers no more than this, all together: what\n"
+	      "                     is sent to them, what is received (default: anything)\n"
 	      "  -R, --reply TEXT|@FILE\n"
 	      "                     data for callers that are accepted\n"
 	      "  -q, --quiet        only print what the callers send, and errors\n"
@@ -140,6 +143,9 @@ static int parse_option(int c, struct listen_opts *opts)
 	case 'e':
 		opts->echo = true;
 		return EXIT_OK;
+	case 'C':
+		opts->has_capacity = true;
+		return parse_capacity("--capacity", optarg, &opts->capacity);
 	case 'R':
 		return parse_bytes("--reply", optarg, &opts->reply);
 	case 'q':
@@ -178,6 +184,7 @@ int cmd_listen(int argc, char **argv)
 		{ "ask", no_argument, NULL, 'a' },
 		{ "control", required_argument, NULL, 'c' },
 		{ "defer-timeout", required_argument, NULL, 'D' },
+		{ "capacity", required_argument, NULL, 'C' },
 		{ "reply", required_argument, NULL, 'R' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' },
@@ -186,7 +193,7 @@ int cmd_listen(int argc, char **argv)
 	struct listen_opts opts = { .backlog = -1 };
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "b:n:esNr:F:P:L:S:ac:D:R:qh", options,
+	while ((c = getopt_long(argc, argv, "b:n:esNr:F:P:L:S:ac:D:C:R:qh", options,
 				NULL)) != -1) {
 		if (c == 'h') {
 			usage(stdout);

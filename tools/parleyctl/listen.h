@@ -28,6 +28,8 @@ enum mode { MODE_ACCEPT, MODE_STEP, MODE_NO_ACCEPT };
  * @reply: the default reply
  * @has_defer: @defer was given
  * @defer: what becomes of deferred calls
+ * @has_capacity: @capacity was given
+ * @capacity: what can be guaranteed
  */
 struct listen_opts {
 	enum mode mode;
@@ -44,6 +46,8 @@ struct listen_opts {
 	struct bytes reply;
 	bool has_defer;
 	struct parley_defer_timeout defer;
+	bool has_capacity;
+	struct parley_capacity capacity;
 };
 
 /**

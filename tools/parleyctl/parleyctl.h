@@ -75,6 +75,8 @@ int parse_number(const char *option, const char *text, unsigned long max,
 int parse_ms(const char *option, const char *text, uint32_t *ms);
 int parse_bytes(const char *option, const char *text, struct bytes *bytes);
 int parse_qos(const char *option, const char *text, struct parley_qos *qos);
+int parse_capacity(const char *option, const char *text,
+		   struct parley_capacity *capacity);
 int parse_verdict(const char *text, int *verdict);
 void hint_qos(void);
 

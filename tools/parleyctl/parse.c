@@ -122,19 +122,29 @@ static const struct qos_key {
 	  UNIT_BYTES },
 };
 
-static bool parse_bytes_unit(const char *text, uint32_t *value)
+static bool parse_size(const char *text, uint64_t most, __u64 *value)
 {
-	unsigned long number;
+	unsigned long long number;
 	unsigned int shift;
 	char *end;
 
 	errno = 0;
-	number = strtoul(text, &end, 10);
+	number = strtoull(text, &end, 10);
 	shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
 	if (errno || end == text || strchr(text, '-') || end[!!shift] ||
-	    number > (UINT32_MAX - 1) >> shift)
+	    number > most >> shift)
 		return false;
 	*value = number << shift;
+	return true;
+}
+
+static bool parse_bytes_unit(const char *text, uint32_t *value)
+{
+	__u64 size;
+
+	if (!parse_size(text, UINT32_MAX - 1, &size))
+		return false;
+	*value = size;
 	return true;
 }
 
@@ -236,6 +246,27 @@ int parse_qos(const char *option, const char *text, struct parley_qos *qos)
 	}
 	free(copy);
 	return ret;
+}
+
+/* send=64K,recv=1M or one of them; what is not said is unlimited. */
+int parse_capacity(const char *option, const char *text,
+		   struct parley_capacity *capacity)
+{
+	char *copy = strdup(text), *rest = copy, *item;
+	bool ok = true;
+
+	if (!copy)
+		return failure("%s: out of memory", option);
+	capacity->send = PARLEY_CAPACITY_UNLIMITED;
+	capacity->recv = PARLEY_CAPACITY_UNLIMITED;
+	while (ok && (item = strsep(&rest, ",")))
+		ok = !strncmp(item, "send=", 5) ?
+		     parse_size(item + 5, UINT64_MAX, &capacity->send) :
+		     !strncmp(item, "recv=", 5) &&
+		     parse_size(item + 5, UINT64_MAX, &capacity->recv);
+	free(copy);
+	return ok ? EXIT_OK : usage_error("%s: '%s': write send=64K,recv=1M",
+					  option, text);
 }
 
 /* Why the kernel did not take a QoS that could be read. */

@@ -90,6 +90,9 @@
  *	called, as it was at connect(2), with its final zero byte if the
  *	security module counts one. Accepted sockets only (EINVAL);
  *	ENOPROTOOPT where no security module has labels.
+ * @PARLEY_CAPACITY: struct parley_capacity, on a socket that listens or will;
+ *	EINVAL on others. Starts as PARLEY_CAPACITY_UNLIMITED both ways. To
+ *	set less than what is in use takes nothing from who has it.
  */
 enum parley_sockopt {
 	PARLEY_CONNECT_TIMEOUT = 1,
@@ -107,6 +110,7 @@ enum parley_sockopt {
 	PARLEY_CONNECT_TIME = 13,
 	PARLEY_PEERSEC = 14,
 	PARLEY_POLICY_LINK = 15,
+	PARLEY_CAPACITY = 16,
 };
 
 /**
@@ -127,6 +131,8 @@ enum parley_sockopt {
  * @PARLEY_REASON_LISTENER_CLOSED: the listener was closed, or shut down,
  *	before it decided (ECONNREFUSED)
  * @PARLEY_REASON_TIMED_OUT: nobody decided in time (ETIMEDOUT)
+ * @PARLEY_REASON_QOS: it was to be accepted, but what it was guaranteed is
+ *	more than what is left of the listener's PARLEY_CAPACITY (ECONNREFUSED)
  * @PARLEY_REASON_FILTER: the listener's filter refuses it (ECONNREFUSED)
  */
 enum parley_reason {
@@ -141,6 +147,7 @@ enum parley_reason {
 	PARLEY_REASON_DEFER_EXPIRED = 8,
 	PARLEY_REASON_LISTENER_CLOSED = 9,
 	PARLEY_REASON_TIMED_OUT = 10,
+	PARLEY_REASON_QOS = 11,
 	PARLEY_REASON_FILTER = 12,
 };
 
@@ -177,7 +184,8 @@ struct parley_backlog {
 
 /**
  * enum parley_service - kinds of service, the better the higher
- * @PARLEY_SERVICE_NOTRAFFIC: nothing will be sent in this direction
+ * @PARLEY_SERVICE_NOTRAFFIC: nothing will be sent in this direction; it is as
+ *	if it had been shut down before the first byte
  * @PARLEY_SERVICE_BESTEFFORT: the usual
  * @PARLEY_SERVICE_CONTROLLEDLOAD: as if there were little other load
  * @PARLEY_SERVICE_GUARANTEED: at least @token_rate, which must be given
@@ -194,16 +202,21 @@ enum parley_service {
 
 /**
  * struct parley_flowspec - what is wanted of, or granted to, one direction
- * @token_rate: bytes per second over time. Not 0, except with NOTRAFFIC
+ * @token_rate: bytes per second over time. Not 0, except with NOTRAFFIC.
+ *	Granted: the sender is paced to it; unspecified, it is not
  * @bucket_size: bytes that may be sent at once on top of it. Not 0, except
- *	with NOTRAFFIC
+ *	with NOTRAFFIC. Granted unspecified: what comes in a tenth of a second,
+ *	at least 4096
  * @peak_rate: bytes per second at no time exceeded; not below @token_rate, and
- *	not 0, except with NOTRAFFIC
+ *	not 0, except with NOTRAFFIC. Granted: over more than a hundredth of a
+ *	second
  * @latency_us: longest delay, in microseconds
  * @delay_variation_us: difference of longest and shortest delay, microseconds
  * @service: one of enum parley_service
- * @max_sdu: longest piece of data sent at once, in bytes
- * @min_policed: shorter pieces count as so many bytes; not above @max_sdu
+ * @max_sdu: longest piece of data sent at once, in bytes. Streams have no
+ *	pieces; it limits records
+ * @min_policed: shorter pieces count as so many bytes; not above @max_sdu.
+ *	Granted unspecified: they do not
  *
  * Any but @service may be PARLEY_QOS_UNSPECIFIED. All are, with BESTEFFORT, if
  * PARLEY_QOS was never set; to set just that is not to ask.
@@ -233,6 +246,31 @@ struct parley_flowspec {
 struct parley_qos {
 	struct parley_flowspec send;
 	struct parley_flowspec recv;
+};
+
+/* PARLEY_CAPACITY: as much as anybody asks for */
+#define PARLEY_CAPACITY_UNLIMITED	0xffffffffffffffffULL
+
+/**
+ * struct parley_capacity - what a listener can guarantee to all its callers
+ * @send: bytes per second that its accepted sockets can send, all together
+ * @recv: likewise, that they can receive
+ * @send_used: get only: what of @send is promised
+ * @recv_used: get only: what of @recv is promised
+ *
+ * In each direction that is granted with PARLEY_SERVICE_GUARANTEED, a call
+ * takes its token_rate of this, both or nothing: from when it is accepted, by
+ * accept(2) or, if that comes first, PARLEY_IOC_DECIDE, until the accepted
+ * socket is closed. A call for which too little is left is refused with
+ * PARLEY_REASON_QOS.
+ *
+ * Set: the first two are enough, what follows is not looked at.
+ */
+struct parley_capacity {
+	__u64 send;
+	__u64 recv;
+	__u64 send_used;
+	__u64 recv_used;
 };
 
 /**
@@ -447,6 +485,8 @@ struct parley_next_call {
  * was accepted. EALREADY: it is approved, and waits for accept(2); with
  * PARLEY_DECIDE_AGAIN that can be taken back. EBUSY: an accept(2) is just
  * taking it, or it is reserved for another thread; it may be refused even so.
+ * EDQUOT: it was to be accepted, but is refused, with PARLEY_REASON_QOS: too
+ * little is left of PARLEY_CAPACITY. What is approved has its share.
  *
  * PARLEY_DECIDE_RESERVE keeps an approved call for the next accept(2) of the
  * calling thread on this listener, which returns this very call, or

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of port.c: which numbers a search tries, in which order, and what it
- * gives back. The table of bound sockets is a bitmap here.
+ * Tests of port.c and number.c: which numbers a search tries, in which order,
+ * and what it gives back. The table of bound sockets is a bitmap here.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
 
+#include "../number.c"
 #include "../port.c"
 
 #define PORTS		65536
@@ -39,12 +40,10 @@ void parley_table_unbind(struct parley_sock *psk)
 
 /**
  * struct port_context - what a destination, or a namespace, has of ports
- * @idas: numbers in use
- * @next: where the next search begins
+ * @sets: numbers in use
  */
 struct port_context {
-	struct ida idas[2];
-	unsigned int next[2];
+	struct parley_numbers sets[2];
 };
 
 static void port_forget_tries(void)
@@ -61,8 +60,8 @@ static int port_init(struct kunit *test)
 	c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
 	if (!c)
 		return -ENOMEM;
-	ida_init(&c->idas[0]);
-	ida_init(&c->idas[1]);
+	parley_numbers_init(&c->sets[0], 0);
+	parley_numbers_init(&c->sets[1], 0);
 	bitmap_zero(port_taken, PORTS);
 	port_forget_tries();
 	port_result = 0;
@@ -76,8 +75,8 @@ static void port_exit(struct kunit *test)
 
 	if (!c)
 		return;
-	ida_destroy(&c->idas[0]);
-	ida_destroy(&c->idas[1]);
+	bitmap_free(c->sets[0].all);
+	bitmap_free(c->sets[1].all);
 }
 
 /* Search the numbers of one parity. Return: the port or an error. */
@@ -89,7 +88,7 @@ static int port_search(struct kunit *test, int parity, int low, int high)
 	int err;
 
 	port_forget_tries();
-	parley_port_half(&half, c->idas, c->next, parity, low, high);
+	parley_port_half(&half, c->sets, parity, low, high);
 	err = parley_port_search(NULL, &half, &addr, false);
 	KUNIT_EXPECT_FALSE(test, port_tried_twice);
 	return err ?: ntohs(addr.port);
@@ -100,7 +99,7 @@ static void port_give_back(struct kunit *test, int port)
 {
 	struct port_context *c = test->priv;
 
-	ida_free(&c->idas[port & 1], port >> 1);
+	parley_numbers_give(&c->sets[port & 1], port >> 1);
 }
 
 struct port_range {
@@ -131,10 +130,9 @@ static void port_test_half(struct kunit *test)
 	int parity, id, port;
 
 	for (parity = 0; parity < 2; parity++) {
-		parley_port_half(&half, c->idas, c->next, parity, range->low,
+		parley_port_half(&half, c->sets, parity, range->low,
 				 range->high);
-		KUNIT_EXPECT_PTR_EQ(test, half.ida, &c->idas[parity]);
-		KUNIT_EXPECT_PTR_EQ(test, half.next, &c->next[parity]);
+		KUNIT_EXPECT_PTR_EQ(test, half.set, &c->sets[parity]);
 		for (id = half.min; id <= half.max; id++) {
 			port = id * 2 + half.parity;
 			KUNIT_ASSERT_GE(test, port, range->low);
@@ -162,7 +160,7 @@ static void port_test_exhaust(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(begins); i++) {
 		bitmap_zero(given, 1024);
 		for (parity = 0; parity < 2; parity++) {
-			c->next[parity] = begins[i];
+			c->sets[parity].next = begins[i];
 			for (n = 0; n < (high - low + 1) / 2; n++) {
 				port = port_search(test, parity, low, high);
 				KUNIT_ASSERT_GE(test, port, low);
@@ -179,8 +177,8 @@ static void port_test_exhaust(struct kunit *test)
 		}
 		for (port = low; port <= high; port++)
 			port_give_back(test, port);
-		KUNIT_EXPECT_TRUE(test, ida_is_empty(&c->idas[0]));
-		KUNIT_EXPECT_TRUE(test, ida_is_empty(&c->idas[1]));
+		KUNIT_EXPECT_TRUE(test, parley_numbers_empty(&c->sets[0]));
+		KUNIT_EXPECT_TRUE(test, parley_numbers_empty(&c->sets[1]));
 	}
 }
 
@@ -201,7 +199,7 @@ static void port_test_taken(struct kunit *test)
 {
 	struct port_context *c = test->priv;
 
-	c->next[0] = 505;
+	c->sets[0].next = 505;
 	bitmap_set(port_taken, 1010, 8);
 	KUNIT_EXPECT_EQ(test, port_search(test, 0, 1000, 1019), 1018);
 	KUNIT_EXPECT_EQ(test, port_tries, 5);
@@ -211,7 +209,7 @@ static void port_test_taken(struct kunit *test)
 
 	port_give_back(test, 1018);
 	port_give_back(test, 1002);
-	KUNIT_EXPECT_TRUE(test, ida_is_empty(&c->idas[0]));
+	KUNIT_EXPECT_TRUE(test, parley_numbers_empty(&c->sets[0]));
 }
 
 /* All are taken: each is tried once, from wherever the search begins. */
@@ -222,11 +220,11 @@ static void port_test_all_taken(struct kunit *test)
 
 	bitmap_fill(port_taken, PORTS);
 	for (begin = 499; begin <= 510; begin++) {
-		c->next[0] = begin;
+		c->sets[0].next = begin;
 		KUNIT_EXPECT_EQ(test, port_search(test, 0, 1000, 1019),
 				-EADDRINUSE);
 		KUNIT_EXPECT_EQ(test, port_tries, 10);
-		KUNIT_EXPECT_TRUE(test, ida_is_empty(&c->idas[0]));
+		KUNIT_EXPECT_TRUE(test, parley_numbers_empty(&c->sets[0]));
 	}
 }
 
@@ -248,7 +246,74 @@ static void port_test_error(struct kunit *test)
 	port_result = -ENOMEM;
 	KUNIT_EXPECT_EQ(test, port_search(test, 0, 1000, 1019), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, port_tries, 1);
-	KUNIT_EXPECT_TRUE(test, ida_is_empty(&c->idas[0]));
+	KUNIT_EXPECT_TRUE(test, parley_numbers_empty(&c->sets[0]));
+}
+
+/* As long as few numbers are in use, it stays with the window. */
+static void port_test_window(struct kunit *test)
+{
+	struct port_context *c = test->priv;
+	int i, port, kept;
+
+	c->sets[0].next = 20000;
+	kept = port_search(test, 0, 32768, 60999);
+	KUNIT_EXPECT_EQ(test, kept, 40000);
+	for (i = 0; i < 5 * PARLEY_WINDOW; i++) {
+		/* The one that is in use is where the window goes around. */
+		if (i == PARLEY_WINDOW - 1)
+			port_give_back(test, kept);
+		port = port_search(test, 0, 32768, 60999);
+		KUNIT_ASSERT_EQ(test, port,
+				40000 + (i + 1) % PARLEY_WINDOW * 2);
+		port_give_back(test, port);
+	}
+	KUNIT_EXPECT_NULL(test, c->sets[0].all);
+	KUNIT_EXPECT_TRUE(test, parley_numbers_empty(&c->sets[0]));
+}
+
+/* What the window has is not lost, and not given twice, when it is left. */
+static void port_test_leave_window(struct kunit *test)
+{
+	struct port_context *c = test->priv;
+	int i, port;
+
+	c->sets[1].next = 30000;
+	for (i = 0; i < 2 * PARLEY_WINDOW; i++) {
+		port = port_search(test, 1, 1, 65535);
+		KUNIT_ASSERT_EQ(test, port, 60001 + 2 * i);
+		KUNIT_ASSERT_EQ(test, !c->sets[1].all, i < PARLEY_WINDOW);
+	}
+	/* Out of the middle of what was the window, and of what was not. */
+	port_give_back(test, 60101);
+	port_give_back(test, 60901);
+	c->sets[1].next = 30000;
+	KUNIT_EXPECT_EQ(test, port_search(test, 1, 1, 65535), 60101);
+	KUNIT_EXPECT_EQ(test, port_search(test, 1, 1, 65535), 60901);
+	KUNIT_EXPECT_EQ(test, port_search(test, 1, 1, 65535),
+			60001 + 2 * 2 * PARLEY_WINDOW);
+	for (i = 0; i <= 2 * PARLEY_WINDOW; i++)
+		port_give_back(test, 60001 + 2 * i);
+	KUNIT_EXPECT_TRUE(test, parley_numbers_empty(&c->sets[1]));
+}
+
+/* Every number of a parity, also where the window reaches beyond the last. */
+static void port_test_all(struct kunit *test)
+{
+	struct port_context *c = test->priv;
+	unsigned long *given;
+	int i, port;
+
+	given = bitmap_zalloc(PORTS, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, given);
+	c->sets[1].next = 32760;
+	for (i = 0; i < PORTS / 2; i++) {
+		port = port_search(test, 1, 1, 65535);
+		if (port < 0 || __test_and_set_bit(port, given))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, i, PORTS / 2);
+	KUNIT_EXPECT_EQ(test, port_search(test, 1, 1, 65535), -EADDRINUSE);
+	bitmap_free(given);
 }
 
 static struct kunit_case port_cases[] = {
@@ -259,6 +324,9 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_test_all_taken),
 	KUNIT_CASE(port_test_none),
 	KUNIT_CASE(port_test_error),
+	KUNIT_CASE(port_test_window),
+	KUNIT_CASE(port_test_leave_window),
+	KUNIT_CASE(port_test_all),
 	{}
 };
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ring.c, included here with its pages and its copying replaced: the tests
- * count the pages that are alive, let them run out, and let a copy stop short
- * as a page fault would. Also what all of those tests begin and end with.
+ * ring.c and ring_record.c, included here with their pages and their copying
+ * replaced: the tests count the pages that are alive, let them run out, and
+ * let a copy stop short as a page fault would. Also what all of those tests
+ * begin and end with.
  */
 #include <kunit/test.h>
 #include <linux/gfp.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/poison.h>
+#include <linux/sched/task.h>
 #include <linux/uio.h>
 
 /* Before the names below get another meaning for the rest of this file. */
@@ -70,26 +73,27 @@ static size_t ring_copy_watched(size_t copied)
 static size_t ring_copy_from(void *addr, size_t bytes, struct iov_iter *from)
 {
 	bytes = ring_copy_allowed(bytes);
-	return ring_copy_watched(copy_from_iter(addr, bytes, from));
+	return ring_copy_watched(_copy_from_iter(addr, bytes, from));
 }
 
 static size_t ring_copy_to(const void *addr, size_t bytes, struct iov_iter *to)
 {
 	bytes = ring_copy_allowed(bytes);
-	return ring_copy_watched(copy_to_iter(addr, bytes, to));
+	return ring_copy_watched(_copy_to_iter(addr, bytes, to));
 }
 
 #undef alloc_page
 #define alloc_page(gfp)		ring_alloc_page(gfp)
 #undef __free_page
 #define __free_page(page)	ring_free_page(page)
-#define copy_from_iter		ring_copy_from
-#define copy_to_iter		ring_copy_to
+#define _copy_from_iter		ring_copy_from
+#define _copy_to_iter		ring_copy_to
 
 #include "../ring.c"
+#include "../ring_record.c"
 
 /* Repeats itself at no distance that a page or a chunk could be off by. */
-static u8 ring_byte(size_t pos)
+u8 ring_byte(size_t pos)
 {
 	return ((u32)pos * 0x9e3779b1u) >> 24;
 }
@@ -99,6 +103,15 @@ u32 ring_random(u32 *seed)
 {
 	*seed = *seed * 1664525u + 1013904223u;
 	return *seed >> 8;
+}
+
+/*
+ * So many bytes will be in the ring, or could have been. By the writer: what a
+ * reader has not said yet that it took still counts.
+ */
+void ring_attempt(struct ring_context *c, size_t more)
+{
+	c->peak = max(c->peak, c->written - READ_ONCE(c->consumed) + more);
 }
 
 /* Write the next @len bytes of the pattern. Return: parley_ring_write()'s. */
@@ -112,6 +125,7 @@ long ring_write(struct ring_context *c, size_t len, unsigned long limit)
 	for (i = 0; i < len; i++)
 		c->out[i] = ring_byte(c->written + i);
 	iov_iter_kvec(&from, ITER_SOURCE, &vec, 1, len);
+	ring_attempt(c, len);
 
 	mutex_lock(&c->ring.wlock);
 	n = parley_ring_write(&c->ring, &from, limit, &c->allocated);
@@ -140,9 +154,9 @@ long ring_take_room(struct ring_context *c, enum ring_take how,
 	if (how == RING_PEEK)
 		n = parley_ring_peek(&c->ring, &to, len);
 	else if (how == RING_SKIP)
-		n = parley_ring_skip(&c->ring, len, &c->freed);
+		n = parley_ring_skip(&c->ring, len);
 	else
-		n = parley_ring_read(&c->ring, &to, len, &c->freed);
+		n = parley_ring_read(&c->ring, &to, len);
 	mutex_unlock(&c->ring.rlock);
 
 	if (how != RING_SKIP) {
@@ -163,6 +177,49 @@ long ring_take(struct ring_context *c, enum ring_take how, size_t len)
 	return ring_take_room(c, how, len, len);
 }
 
+/* As idle.c does. Return: whether the ring has no pages any more. */
+bool ring_reclaim(struct ring_context *c)
+{
+	bool all;
+
+	c->freed += parley_ring_reclaim(&c->ring, &all);
+	if (all)
+		c->peak = 0;
+	return all;
+}
+
+static int ring_reclaimer_run(void *data)
+{
+	struct ring_reclaimer *r = data;
+	bool all;
+
+	while (!kthread_should_stop()) {
+		r->freed += parley_ring_reclaim(r->ring, &all);
+		WRITE_ONCE(r->rounds, r->rounds + 1);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Returns when it is at work. */
+void ring_reclaimer_start(struct kunit *test, struct ring_reclaimer *r)
+{
+	unsigned long end = jiffies + RING_PATIENCE;
+
+	r->task = kthread_create(ring_reclaimer_run, r, "parley-reclaim");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r->task);
+	get_task_struct(r->task); /* put in ring_reclaimer_stop() */
+	wake_up_process(r->task);
+	while (!READ_ONCE(r->rounds) && time_before(jiffies, end))
+		cond_resched();
+}
+
+void ring_reclaimer_stop(struct ring_reclaimer *r)
+{
+	kthread_stop(r->task);
+	put_task_struct(r->task); /* hold in ring_reclaimer_start() */
+}
+
 /* What must be true whenever nobody is at work. */
 void ring_expect_sane(struct kunit *test, struct ring_context *c)
 {
@@ -172,8 +229,13 @@ void ring_expect_sane(struct kunit *test, struct ring_context *c)
 	KUNIT_EXPECT_EQ(test, parley_ring_used(&c->ring), used);
 	KUNIT_EXPECT_EQ(test, c->allocated - c->freed,
 			atomic_read(&ring_pages));
-	/* Both ends may be in mid-page; one more is in reserve. */
-	KUNIT_EXPECT_LE(test, atomic_read(&ring_pages), used / PAGE_SIZE + 3);
+	/*
+	 * Pages are kept, but never more than were needed at once. Both ends
+	 * may be in mid-page, or the reader at the end of a page more, which
+	 * the writer has not got back.
+	 */
+	KUNIT_EXPECT_LE(test, atomic_read(&ring_pages),
+			c->peak / PAGE_SIZE + 3);
 }
 
 void ring_expect_write(struct kunit *test, size_t len,

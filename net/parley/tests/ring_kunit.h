@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of ring.c share: the ring under test, its pattern of bytes,
- * and the replaced pages and copies; see ring_hooks.c.
+ * What the tests of ring.c and ring_record.c share: the ring under test, its
+ * pattern of bytes, and the replaced pages and copies; see ring_hooks.c.
  */
 #ifndef _NET_PARLEY_RING_KUNIT_H
 #define _NET_PARLEY_RING_KUNIT_H
@@ -21,9 +21,11 @@
  * struct ring_context - a ring under test
  * @ring: the ring
  * @allocated: pages, as the writing functions say
- * @freed: pages, as the reading functions say
+ * @freed: pages, as those say that give them back
  * @written: bytes of the pattern written
  * @consumed: bytes of the pattern consumed
+ * @peak: the most bytes that were in the ring, or were to be, since it had no
+ *	pages
  * @wrong: how often bytes came out that are not those of the pattern
  * @out: RING_BUFFER bytes to write from
  * @in: RING_BUFFER bytes to read into
@@ -34,6 +36,7 @@ struct ring_context {
 	unsigned int freed;
 	size_t written;
 	size_t consumed;
+	size_t peak;
 	unsigned int wrong;
 	u8 *out;
 	u8 *in;
@@ -55,6 +58,20 @@ struct ring_mix {
 	size_t total;
 };
 
+/**
+ * struct ring_reclaimer - somebody who gives pages back, all the time
+ * @ring: the ring
+ * @task: the thread
+ * @freed: pages
+ * @rounds: how often it was done
+ */
+struct ring_reclaimer {
+	struct parley_ring *ring;
+	struct task_struct *task;
+	unsigned int freed;
+	unsigned int rounds;
+};
+
 extern atomic_t ring_pages;
 extern atomic_t ring_page_budget;
 extern size_t ring_copy_budget;
@@ -63,7 +80,12 @@ extern unsigned long ring_watched_from;
 extern size_t ring_copied;
 extern unsigned int ring_early;
 
+u8 ring_byte(size_t pos);
 u32 ring_random(u32 *seed);
+void ring_attempt(struct ring_context *c, size_t more);
+bool ring_reclaim(struct ring_context *c);
+void ring_reclaimer_start(struct kunit *test, struct ring_reclaimer *r);
+void ring_reclaimer_stop(struct ring_reclaimer *r);
 long ring_write(struct ring_context *c, size_t len, unsigned long limit);
 long ring_take_room(struct ring_context *c, enum ring_take how, size_t len,
 		    size_t room);

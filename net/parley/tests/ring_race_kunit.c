@@ -178,7 +178,10 @@ static struct task_struct *ring_funeral_begin(struct kunit *test,
 	return writer;
 }
 
-/* Whoever comes last, reader or writer: no page and no byte is left. */
+/*
+ * Whoever comes last, reader or writer: no page and no byte is left. Nor is
+ * there, with somebody who gives pages back, whom neither must wait for.
+ */
 static void ring_test_funeral(struct kunit *test)
 {
 	struct ring_context *c = test->priv;
@@ -191,12 +194,15 @@ static void ring_test_funeral(struct kunit *test)
 			.c = c,
 			.limit = 200 * PAGE_SIZE,
 		};
+		struct ring_reclaimer r = { .ring = &c->ring };
 		struct task_struct *writer;
 
 		writer = ring_funeral_begin(test, &f, early);
+		if (round % 4 < 2)
+			ring_reclaimer_start(test, &r);
 		if (round % 2) {
 			mutex_lock(&c->ring.rlock);
-			parley_ring_skip(&c->ring, early, &c->freed);
+			parley_ring_skip(&c->ring, early);
 			mutex_unlock(&c->ring.rlock);
 		}
 		WRITE_ONCE(c->ring.rdone, 1);
@@ -205,7 +211,9 @@ static void ring_test_funeral(struct kunit *test)
 		c->freed += parley_ring_bury(&c->ring, &f.unread);
 		/* Its result is -EINTR if it never came to run. */
 		ring_thread_stop(writer);
-		c->freed += f.pages;
+		if (round % 4 < 2)
+			ring_reclaimer_stop(&r);
+		c->freed += f.pages + r.freed;
 
 		KUNIT_ASSERT_EQ(test, parley_ring_used(&c->ring), 0);
 		KUNIT_ASSERT_EQ(test, atomic_read(&ring_pages), 0);
@@ -225,6 +233,7 @@ static void ring_test_finish_race(struct kunit *test)
 			.c = c,
 			.limit = 200 * PAGE_SIZE,
 		};
+		struct ring_reclaimer r = { .ring = &c->ring };
 		struct task_struct *writer;
 		unsigned long head;
 		u8 wdone;
@@ -232,6 +241,8 @@ static void ring_test_finish_race(struct kunit *test)
 		/* A byte at least: the writer is there and will look. */
 		writer = ring_funeral_begin(test, &f,
 					    1 + round % 8 * PAGE_SIZE);
+		if (round % 2)
+			ring_reclaimer_start(test, &r);
 		WRITE_ONCE(c->ring.wdone, PARLEY_RING_CLOSING);
 		smp_mb(); /* pairs with the one in ring_funeral_write() */
 		parley_ring_finish(&c->ring);
@@ -243,7 +254,9 @@ static void ring_test_finish_race(struct kunit *test)
 			 time_before(jiffies, end));
 		head = READ_ONCE(c->ring.head);
 		ring_thread_stop(writer);
-		c->freed += parley_ring_destroy(&c->ring);
+		if (round % 2)
+			ring_reclaimer_stop(&r);
+		c->freed += r.freed + parley_ring_destroy(&c->ring);
 
 		KUNIT_ASSERT_EQ(test, wdone, PARLEY_RING_CLOSED);
 		KUNIT_ASSERT_EQ(test, c->ring.head, head);
