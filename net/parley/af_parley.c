@@ -22,7 +22,7 @@
  *                           sockets at once
  *   ring->wlock, ->rlock    writers, readers of one direction. Under
  *                           lock_sock() they are only tried for, and by who
- *                           gives pages back (parley_ring_reclaim())
+ *                           gives pages back, with parley_ring_reclaiming
  *   listener->lock          a backlog, and the state of each of its calls
  *   port lock, conf->lock,  what the tables say of one port; what becomes of
  *   set->lock               calls that stay deferred, and what a listener has

@@ -47,6 +47,9 @@ int parley_compat_ioctl(struct socket *sock, unsigned int cmd,
 			unsigned long arg);
 __poll_t parley_poll(struct file *file, struct socket *sock, poll_table *wait);
 
+/* local_addr.c: addresses of a namespace */
+bool parley_local_has(struct net *net, const struct parley_addr *addr);
+
 /* transport_local.c: caller and callee in one namespace */
 
 /**
@@ -105,7 +108,6 @@ extern const struct parley_transport parley_local;
 
 const struct parley_transport *
 parley_transport_find(struct net *net, const struct parley_addr *to);
-bool parley_local_has(struct net *net, const struct parley_addr *addr);
 void parley_local_join(struct sock *a, struct sock *b);
 
 #endif /* _NET_PARLEY_DATA_H */

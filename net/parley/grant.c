@@ -17,7 +17,7 @@ static bool parley_grant_there(const struct parley_call *call)
 /**
  * parley_grant_prepare - make what a connection needs to keep to its grant
  * @call: a call that parley_backlog_take() or parley_reserve_take() gave, and
- *	that is judged: its grant does not change unless it ends
+ *	that nobody else decides: its grant does not change unless it ends
  * @callee: the new socket, which nobody knows yet; gets its own
  * @pace: the caller's goes there, or NULL; for parley_grant_join() or
  *	parley_pace_free()

@@ -3,75 +3,7 @@
  * Caller and callee in one network namespace: a call goes straight into the
  * listener's backlog, and each end writes into the ring that the other reads.
  */
-#include <linux/inetdevice.h>
-#include <linux/ipv6.h>
-#include <net/addrconf.h>
-#include <net/route.h>
-
 #include "parley.h"
-
-#if IS_ENABLED(CONFIG_IPV6)
-static bool parley_local_has_v6(struct net *net, const struct parley_addr *addr)
-{
-	struct net_device *dev = NULL;
-	bool has = false;
-
-	/* With ipv6.disable=1 there are no tables to look into. */
-	if (!ipv6_mod_enabled())
-		return false;
-
-	rcu_read_lock();
-	if (addr->scope)
-		dev = dev_get_by_index_rcu(net, addr->scope);
-	if (dev || !addr->scope)
-		has = ipv6_chk_addr(net, &addr->ip, dev, 0);
-	rcu_read_unlock();
-	return has;
-}
-#else
-static bool parley_local_has_v6(struct net *net, const struct parley_addr *addr)
-{
-	return false;
-}
-#endif
-
-/*
- * Looking into the routing table takes longer than the rest of a connect's own
- * work: what was found last holds until the table changes, which its
- * generation tells, as it does for routes that sockets keep.
- */
-static bool parley_local_has_v4(struct net *net, __be32 ip)
-{
-	struct parley_net *pn = parley_net(net);
-	u64 known;
-
-	/* The generation comes first: a change meanwhile counts. */
-	known = (u64)(__force u32)ip << 32 | (u32)rt_genid_ipv4(net);
-	if (atomic64_read(&pn->local_v4) == known)
-		return true;
-	smp_rmb(); /* the generation, then the routes */
-	if (inet_addr_type(net, ip) != RTN_LOCAL)
-		return false;
-	atomic64_set(&pn->local_v4, known);
-	return true;
-}
-
-/**
- * parley_local_has - whether an address is this namespace's own
- * @net: the namespace
- * @addr: the address; a wildcard counts as its own
- *
- * Context: process.
- * Return: true if one can bind to it.
- */
-bool parley_local_has(struct net *net, const struct parley_addr *addr)
-{
-	if (parley_addr_is_any(addr))
-		return true;
-	if (!parley_addr_is_v4(addr))
-		return parley_local_has_v6(net, addr);
-	return parley_local_has_v4(net, addr->ip.s6_addr32[3]);
-}
 
 /**
  * parley_transport_find - how an address is reached
@@ -227,7 +159,10 @@ static bool parley_local_hold(struct parley_sock *reader, unsigned long limit)
 
 	if (used >= PARLEY_HELD_MAX || used >= limit / 3)
 		return false;
-	/* Pairs with parley_ring_release(): whoever takes it has the bytes. */
+	/*
+	 * Whoever takes it off then wakes the reader for these bytes, too: the
+	 * barrier between them and this is in parley_local_check_end().
+	 */
 	if (!READ_ONCE(ring->held) && !xchg(&ring->held, 1))
 		parley_sweep_watch(reader, PARLEY_SWEEP_HELD);
 	return true;
