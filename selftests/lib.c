@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -383,19 +384,33 @@ int parley_unspec(int fd)
 	return connect(fd, &sa, sizeof(sa)) ? -errno : 0;
 }
 
-int parley_call(const char *host, int port)
+int test_call(int fd, const char *host, int port)
 {
-	int fd, err;
+	int err = fd < 0 ? fd : test_connect(fd, host, port);
 
-	fd = parley_socket(SOCK_NONBLOCK);
-	if (fd < 0)
-		return fd;
-	err = test_connect(fd, host, port);
 	/* It is 0 when a server that was waiting has been quicker. */
 	if (!err || err == -EINPROGRESS)
 		return fd;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return err;
+}
+
+int parley_call(const char *host, int port)
+{
+	return test_call(parley_socket(SOCK_NONBLOCK), host, port);
+}
+
+/* A socket of the listener's type. */
+static int caller_of(int listener)
+{
+	socklen_t len = sizeof(int);
+	int type, fd;
+
+	if (getsockopt(listener, SOL_SOCKET, SO_TYPE, &type, &len))
+		return -errno;
+	fd = socket(AF_PARLEY, type | SOCK_NONBLOCK, 0);
+	return fd < 0 ? -errno : fd;
 }
 
 int parley_pair(int listener, int fd[2])
@@ -406,7 +421,7 @@ int parley_pair(int listener, int fd[2])
 	err = parley_name(listener, &a);
 	if (err)
 		return err;
-	fd[0] = parley_socket(SOCK_NONBLOCK);
+	fd[0] = caller_of(listener);
 	if (fd[0] < 0)
 		return fd[0];
 	if (!connect(fd[0], &a.sa, a.len))
@@ -424,6 +439,17 @@ int test_accept(int fd, int flags)
 	int new = accept4(fd, NULL, NULL, flags);
 
 	return new < 0 ? -errno : new;
+}
+
+void *parley_half_there(const void *bytes)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char *half = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (half == MAP_FAILED || mprotect(half + page, page, PROT_NONE))
+		return NULL;
+	return memcpy(half, bytes, page);
 }
 
 int parley_nonblock(int fd, bool on)

@@ -104,11 +104,15 @@ int parley_bound(const char *host, int port);
 int parley_listener(const char *host, int port, int backlog);
 int test_connect(int fd, const char *host, int port);
 int parley_unspec(int fd);
-/* a new non-blocking socket whose call is pending, or accepted already */
+/* @fd, non-blocking, whose call is pending, or accepted already; or closed */
+int test_call(int fd, const char *host, int port);
+/* the same with a new socket */
 int parley_call(const char *host, int port);
-/* a connection: @fd[0] called, @fd[1] was accepted by @listener */
+/* a connection of the listener's type: @fd[0] called, @fd[1] was accepted by @listener */
 int parley_pair(int listener, int fd[2]);
 int test_accept(int fd, int flags);
+/* two pages, of which only the first may be touched; it has @bytes */
+void *parley_half_there(const void *bytes);
 int parley_nonblock(int fd, bool on);
 int parley_v6only(int fd, int on);
 int parley_timeo(int fd, int optname, long ms);

@@ -21,9 +21,12 @@ int pace_pair(int listener, const char *host, int port,
 	      const struct parley_flowspec *flow, bool callee, int fd[2])
 {
 	struct parley_qos qos;
-	const struct terms t = { .qos = &qos };
+	struct terms t = { .qos = &qos };
+	socklen_t len = sizeof(t.type);
 	int err;
 
+	if (getsockopt(listener, SOL_SOCKET, SO_TYPE, &t.type, &len))
+		return -errno;
 	terms_qos_none(&qos);
 	*(callee ? &qos.recv : &qos.send) = *flow;
 	fd[callee] = terms_call(host, port, &t);

@@ -18,7 +18,7 @@
 /* A flow of which nothing is said but its rate and its bucket. */
 struct parley_flowspec pace_flow(__u32 rate, __u32 bucket);
 /*
- * A connection of which one direction was asked for, and granted, as @flow
+ * A connection of the listener's type, of which one direction was asked for, and granted, as @flow
  * says: @fd[0] sends and @fd[1] receives what is paced. The caller sends, or,
  * with @callee, the socket that was accepted. Both are blocking.
  */

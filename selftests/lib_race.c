@@ -76,6 +76,12 @@ __u64 race_ticks_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+long long race_ticks_ms(__u64 begun)
+{
+	/* A tick is not exactly so many milliseconds. */
+	return (race_ticks_ns() - begun + 500000) / 1000000;
+}
+
 void race_line_init(struct race_line *line, unsigned int runners)
 {
 	line->runners = runners;

@@ -46,6 +46,8 @@ void race_spin(unsigned int turns);
  * early by CLOCK_MONOTONIC, but never by this one.
  */
 __u64 race_ticks_ns(void);
+/* how many milliseconds of it since @begun, rounded */
+long long race_ticks_ms(__u64 begun);
 
 /**
  * struct race_line - the starting line of @runners threads

@@ -33,36 +33,7 @@ int record_listener(const char *host, int port, int backlog)
 
 int record_call(const char *host, int port)
 {
-	int fd = record_socket(SOCK_NONBLOCK), err;
-
-	if (fd < 0)
-		return fd;
-	err = test_connect(fd, host, port);
-	if (!err || err == -EINPROGRESS)
-		return fd;
-	close(fd);
-	return err;
-}
-
-int record_pair(int listener, int fd[2])
-{
-	struct parley_addr a;
-	int err;
-
-	err = parley_name(listener, &a);
-	if (err)
-		return err;
-	fd[0] = record_socket(SOCK_NONBLOCK);
-	if (fd[0] < 0)
-		return fd[0];
-	if (!connect(fd[0], &a.sa, a.len))
-		return -EBADMSG;
-	if (errno != EINPROGRESS)
-		return -errno;
-	fd[1] = test_accept(listener, 0);
-	if (fd[1] < 0)
-		return fd[1];
-	return parley_nonblock(fd[0], false);
+	return test_call(record_socket(SOCK_NONBLOCK), host, port);
 }
 
 long record_put(int fd, const void *buf, size_t len, int flags)

@@ -12,9 +12,8 @@
 
 int record_socket(int flags);
 int record_listener(const char *host, int port, int backlog);
-/* as parley_call() and parley_pair() */
+/* as parley_call() */
 int record_call(const char *host, int port);
-int record_pair(int listener, int fd[2]);
 /* without waiting and without SIGPIPE */
 long record_put(int fd, const void *buf, size_t len, int flags);
 /* without waiting; the msg_flags are stored if @flags is not NULL */

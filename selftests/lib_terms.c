@@ -310,15 +310,12 @@ int terms_call(const char *host, int port, const struct terms *t)
 {
 	int fd, err;
 
-	fd = parley_socket(SOCK_NONBLOCK);
+	fd = socket(AF_PARLEY, (t->type ?: SOCK_STREAM) | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fd;
+		return -errno;
 	err = terms_apply(fd, t);
 	if (!err)
-		err = test_connect(fd, host, port);
-	/* It is 0 when a server that was waiting has been quicker. */
-	if (!err || err == -EINPROGRESS)
-		return fd;
+		return test_call(fd, host, port);
 	close(fd);
 	return err;
 }

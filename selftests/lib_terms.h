@@ -79,6 +79,7 @@ struct terms {
 	socklen_t len;
 	const struct parley_qos *qos;	/* NULL: none asked for */
 	__u64 group;
+	int type;			/* of the socket; 0: SOCK_STREAM */
 };
 
 int terms_apply(int fd, const struct terms *t);

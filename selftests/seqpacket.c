@@ -33,7 +33,7 @@ FIXTURE_SETUP(seqpacket)
 	ASSERT_EQ(0, parley_ns_enter());
 	self->listener = record_listener("127.0.0.1", PORT, 4);
 	ASSERT_LE(0, self->listener);
-	ASSERT_EQ(0, record_pair(self->listener, self->fd));
+	ASSERT_EQ(0, parley_pair(self->listener, self->fd));
 }
 
 FIXTURE_TEARDOWN(seqpacket)
@@ -415,22 +415,10 @@ TEST_F(seqpacket, refused)
 	EXPECT_EQ(0, record_unsent(self->fd[0]));
 }
 
-/* Two pages of which only the first may be touched. */
-static unsigned char *half_there(void)
-{
-	unsigned char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page == MAP_FAILED || mprotect(page + PAGE, PAGE, PROT_NONE))
-		return NULL;
-	memcpy(page, out, PAGE);
-	return page;
-}
-
 /* Whatever cannot be read of a record, nothing of it is sent. */
 TEST_F(seqpacket, unreadable)
 {
-	unsigned char *page = half_there();
+	unsigned char *page = parley_half_there(out);
 	struct iovec iov[3] = {
 		{ out, 5000 }, { page + PAGE, 10 }, { out, 10 },
 	};
@@ -460,7 +448,7 @@ TEST_F(seqpacket, unreadable)
 /* What cannot be written stays; unix(7) would lose it. */
 TEST_F(seqpacket, unwritable)
 {
-	unsigned char *page = half_there();
+	unsigned char *page = parley_half_there(out);
 	struct iovec iov[3] = {
 		{ in, 5000 }, { page + PAGE, 10 }, { in, 10 },
 	};

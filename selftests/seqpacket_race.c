@@ -166,7 +166,7 @@ FIXTURE_SETUP(seqrace)
 	ASSERT_EQ(0, parley_ns_enter());
 	self->listener = record_listener("127.0.0.1", PORT, 4);
 	ASSERT_LE(0, self->listener);
-	ASSERT_EQ(0, record_pair(self->listener, run.fd));
+	ASSERT_EQ(0, parley_pair(self->listener, run.fd));
 	ASSERT_EQ(0, parley_set_sockopt(run.fd[0], SOL_SOCKET, SO_SNDBUF,
 					variant->buffer));
 	run.rounds = race_scale(variant->rounds);

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "lib.h"
+#include "lib_end.h"
 #include "lib_race.h"
 #include "lib_record.h"
 
@@ -43,7 +44,7 @@ FIXTURE_SETUP(seqwait)
 					BUFFER));
 	ASSERT_EQ(0, parley_set_sockopt(self->listener, SOL_SOCKET, SO_RCVBUF,
 					BUFFER));
-	ASSERT_EQ(0, record_pair(self->listener, self->fd));
+	ASSERT_EQ(0, parley_pair(self->listener, self->fd));
 }
 
 FIXTURE_TEARDOWN(seqwait)
@@ -171,12 +172,6 @@ TEST_F(seqwait, interrupted)
 	EXPECT_EQ(LONG, record_queued(self->fd[1]));
 }
 
-static long long elapsed_ms(__u64 begun)
-{
-	/* A tick is not exactly so many of them. */
-	return (race_ticks_ns() - begun + 500000) / 1000000;
-}
-
 TEST_F(seqwait, timeouts)
 {
 	__u64 begun;
@@ -185,13 +180,13 @@ TEST_F(seqwait, timeouts)
 	begun = race_ticks_ns();
 	EXPECT_EQ(-1, recv(self->fd[1], in, 1, 0));
 	EXPECT_EQ(EAGAIN, errno);
-	EXPECT_LE(60, elapsed_ms(begun));
+	EXPECT_LE(60, race_ticks_ms(begun));
 	ASSERT_EQ(LONG, record_put(self->fd[0], out, LONG, 0));
 	ASSERT_EQ(0, parley_timeo(self->fd[0], SO_SNDTIMEO, 60));
 	begun = race_ticks_ns();
 	EXPECT_EQ(-1, send(self->fd[0], out, LONG, 0));
 	EXPECT_EQ(EAGAIN, errno);
-	EXPECT_LE(60, elapsed_ms(begun));
+	EXPECT_LE(60, race_ticks_ms(begun));
 	EXPECT_EQ(LONG, record_queued(self->fd[1]));
 	ASSERT_EQ(0, parley_nonblock(self->fd[0], true));
 	EXPECT_EQ(-1, write(self->fd[0], out, LONG));
@@ -364,7 +359,7 @@ TEST_F(seqwait, reset)
 	int i, fd[2];
 
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, record_pair(self->listener, fd));
+		ASSERT_EQ(0, parley_pair(self->listener, fd));
 		if (i < 2) {
 			ASSERT_EQ(i, record_put(fd[1], out, i, 0));
 		} else {
@@ -388,54 +383,10 @@ TEST_F(seqwait, reset)
 }
 
 /* Sleepers: a reader of fd[1] and a writer to fd[0], where there is no room. */
-enum event {
-	PEER_SHUTS_WRITE,
-	PEER_SHUTS_READ,
-	PEER_SHUTS_BOTH,
-	PEER_CLOSES,
-	PEER_ABORTS,
-	SELF_SHUTS_READ,
-	SELF_SHUTS_WRITE,
-	SELF_SHUTS_BOTH,
-};
-
-static void happen(enum event event, int self, int peer)
-{
-	struct linger rude = { .l_onoff = 1, .l_linger = 0 };
-
-	switch (event) {
-	case PEER_SHUTS_WRITE:
-		shutdown(peer, SHUT_WR);
-		break;
-	case PEER_SHUTS_READ:
-		shutdown(peer, SHUT_RD);
-		break;
-	case PEER_SHUTS_BOTH:
-		shutdown(peer, SHUT_RDWR);
-		break;
-	case PEER_ABORTS:
-		setsockopt(peer, SOL_SOCKET, SO_LINGER, &rude, sizeof(rude));
-		close(peer);
-		break;
-	case PEER_CLOSES:
-		close(peer);
-		break;
-	case SELF_SHUTS_READ:
-		shutdown(self, SHUT_RD);
-		break;
-	case SELF_SHUTS_WRITE:
-		shutdown(self, SHUT_WR);
-		break;
-	case SELF_SHUTS_BOTH:
-		shutdown(self, SHUT_RDWR);
-		break;
-	}
-}
-
 TEST_F(seqwait, wakes_reader)
 {
 	static const struct {
-		enum event event;
+		enum end_event event;
 		long result;
 	} cases[] = {
 		{ PEER_SHUTS_WRITE, 0 },
@@ -449,9 +400,9 @@ TEST_F(seqwait, wakes_reader)
 	int fd[2];
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		ASSERT_EQ(0, record_pair(self->listener, fd));
+		ASSERT_EQ(0, parley_pair(self->listener, fd));
 		ASSERT_EQ(0, recv_start(&self->thread, fd[1], 10, 0));
-		happen(cases[i].event, fd[1], fd[0]);
+		end_happen(cases[i].event, fd[1], fd[0]);
 		EXPECT_EQ(cases[i].result, parley_thread_join(&self->thread)) {
 			TH_LOG("case %u", i);
 		}
@@ -461,7 +412,7 @@ TEST_F(seqwait, wakes_reader)
 TEST_F(seqwait, wakes_writer)
 {
 	static const struct {
-		enum event event;
+		enum end_event event;
 		long result;
 	} cases[] = {
 		{ PEER_SHUTS_READ, -EPIPE },
@@ -476,10 +427,10 @@ TEST_F(seqwait, wakes_writer)
 	int fd[2];
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		ASSERT_EQ(0, record_pair(self->listener, fd));
+		ASSERT_EQ(0, parley_pair(self->listener, fd));
 		ASSERT_EQ(LONG, record_put(fd[1], out, LONG, 0));
 		ASSERT_EQ(0, send_start(&self->thread, fd[1], LONG));
-		happen(cases[i].event, fd[1], fd[0]);
+		end_happen(cases[i].event, fd[1], fd[0]);
 		EXPECT_EQ(cases[i].result, parley_thread_join(&self->thread)) {
 			TH_LOG("case %u", i);
 		}

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "lib.h"
+#include "lib_end.h"
 
 #define PORT	6500
 #define BUFFER	6144
@@ -292,50 +293,6 @@ TEST_F(shutdown, linger_waits_for_nobody)
 }
 
 /* Sleepers: a reader of fd[1] and a writer to fd[0], whose buffer is full. */
-enum event {
-	PEER_SHUTS_WRITE,
-	PEER_SHUTS_READ,
-	PEER_SHUTS_BOTH,
-	PEER_CLOSES,
-	PEER_ABORTS,
-	SELF_SHUTS_READ,
-	SELF_SHUTS_WRITE,
-	SELF_SHUTS_BOTH,
-};
-
-static void happen(enum event event, int self, int peer)
-{
-	struct linger rude = { .l_onoff = 1, .l_linger = 0 };
-
-	switch (event) {
-	case PEER_SHUTS_WRITE:
-		shutdown(peer, SHUT_WR);
-		break;
-	case PEER_SHUTS_READ:
-		shutdown(peer, SHUT_RD);
-		break;
-	case PEER_SHUTS_BOTH:
-		shutdown(peer, SHUT_RDWR);
-		break;
-	case PEER_ABORTS:
-		setsockopt(peer, SOL_SOCKET, SO_LINGER, &rude, sizeof(rude));
-		close(peer);
-		break;
-	case PEER_CLOSES:
-		close(peer);
-		break;
-	case SELF_SHUTS_READ:
-		shutdown(self, SHUT_RD);
-		break;
-	case SELF_SHUTS_WRITE:
-		shutdown(self, SHUT_WR);
-		break;
-	case SELF_SHUTS_BOTH:
-		shutdown(self, SHUT_RDWR);
-		break;
-	}
-}
-
 static long do_recv(void *arg)
 {
 	long n = syscall(SYS_recvfrom, *(int *)arg, bytes, 10, 0, NULL, NULL);
@@ -354,7 +311,7 @@ static long do_send(void *arg)
 TEST_F(shutdown, wakes_reader)
 {
 	static const struct {
-		enum event event;
+		enum end_event event;
 		long result;
 	} cases[] = {
 		{ PEER_SHUTS_WRITE, 0 },
@@ -372,7 +329,7 @@ TEST_F(shutdown, wakes_reader)
 		ASSERT_EQ(0, parley_thread_start(&self->thread, SYS_recvfrom,
 						 do_recv, &fd[1]));
 		ASSERT_EQ(0, parley_thread_blocked(&self->thread));
-		happen(cases[i].event, fd[1], fd[0]);
+		end_happen(cases[i].event, fd[1], fd[0]);
 		EXPECT_EQ(cases[i].result, parley_thread_join(&self->thread)) {
 			TH_LOG("case %u", i);
 		}
@@ -382,7 +339,7 @@ TEST_F(shutdown, wakes_reader)
 TEST_F(shutdown, wakes_writer)
 {
 	static const struct {
-		enum event event;
+		enum end_event event;
 		long result;
 	} cases[] = {
 		{ PEER_SHUTS_READ, -EPIPE },
@@ -402,7 +359,7 @@ TEST_F(shutdown, wakes_writer)
 		ASSERT_EQ(0, parley_thread_start(&self->thread, SYS_sendto,
 						 do_send, &fd[1]));
 		ASSERT_EQ(0, parley_thread_blocked(&self->thread));
-		happen(cases[i].event, fd[1], fd[0]);
+		end_happen(cases[i].event, fd[1], fd[0]);
 		EXPECT_EQ(cases[i].result, parley_thread_join(&self->thread)) {
 			TH_LOG("case %u", i);
 		}

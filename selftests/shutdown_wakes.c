@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "lib.h"
+#include "lib_end.h"
 
 #define PORT	7640
 #define BUFFER	6144
@@ -36,53 +37,6 @@ FIXTURE_SETUP(wakes)
 FIXTURE_TEARDOWN(wakes)
 {
 	EXPECT_EQ(0, parley_expect_clean());
-}
-
-enum event {
-	PEER_SHUTS_WRITE,
-	PEER_SHUTS_READ,
-	PEER_SHUTS_BOTH,
-	PEER_CLOSES,
-	PEER_ABORTS,
-	OWN_SHUT_READ,
-	OWN_SHUT_WRITE,
-	OWN_SHUT_BOTH,
-	EVENTS
-};
-
-static void happen(enum event event, int self, int peer)
-{
-	struct linger rude = { .l_onoff = 1, .l_linger = 0 };
-
-	switch (event) {
-	case PEER_SHUTS_WRITE:
-		shutdown(peer, SHUT_WR);
-		break;
-	case PEER_SHUTS_READ:
-		shutdown(peer, SHUT_RD);
-		break;
-	case PEER_SHUTS_BOTH:
-		shutdown(peer, SHUT_RDWR);
-		break;
-	case PEER_ABORTS:
-		setsockopt(peer, SOL_SOCKET, SO_LINGER, &rude, sizeof(rude));
-		close(peer);
-		break;
-	case PEER_CLOSES:
-		close(peer);
-		break;
-	case OWN_SHUT_READ:
-		shutdown(self, SHUT_RD);
-		break;
-	case OWN_SHUT_WRITE:
-		shutdown(self, SHUT_WR);
-		break;
-	case OWN_SHUT_BOTH:
-		shutdown(self, SHUT_RDWR);
-		break;
-	default:
-		break;
-	}
 }
 
 struct waiter {
@@ -128,7 +82,7 @@ static long wait_epoll(void *arg)
 static const struct {
 	unsigned int in;		/* POLLIN | POLLRDHUP */
 	unsigned int out;		/* POLLOUT, of a full connection */
-} seen[EVENTS] = {
+} seen[END_EVENTS] = {
 	[PEER_SHUTS_WRITE] = { POLLIN | POLLRDHUP, 0 },
 	[PEER_SHUTS_READ] = { 0, POLLOUT },
 	[PEER_SHUTS_BOTH] = { POLLIN | POLLRDHUP | POLLHUP,
@@ -137,9 +91,9 @@ static const struct {
 			  POLLOUT | POLLHUP | POLLERR },
 	[PEER_ABORTS] = { POLLIN | POLLRDHUP | POLLHUP | POLLERR,
 			  POLLOUT | POLLHUP | POLLERR },
-	[OWN_SHUT_READ] = { POLLIN | POLLRDHUP, 0 },
-	[OWN_SHUT_WRITE] = { 0, POLLOUT },
-	[OWN_SHUT_BOTH] = { POLLIN | POLLRDHUP | POLLHUP, POLLOUT | POLLHUP },
+	[SELF_SHUTS_READ] = { POLLIN | POLLRDHUP, 0 },
+	[SELF_SHUTS_WRITE] = { 0, POLLOUT },
+	[SELF_SHUTS_BOTH] = { POLLIN | POLLRDHUP | POLLHUP, POLLOUT | POLLHUP },
 };
 
 static void fill(int fd)
@@ -168,7 +122,7 @@ static void each_end(struct __test_metadata *_metadata,
 	int fd[2], e, out;
 	long result;
 
-	for (e = 0; e < EVENTS; e++)
+	for (e = 0; e < END_EVENTS; e++)
 		for (out = 0; out < 2; out++) {
 			all = out ? seen[e].out : seen[e].in;
 			if (!all)
@@ -185,7 +139,7 @@ static void each_end(struct __test_metadata *_metadata,
 			ASSERT_EQ(0, parley_thread_start(&self->thread, nr, fn,
 							 &w));
 			ASSERT_EQ(0, parley_thread_blocked(&self->thread));
-			happen(e, fd[1], fd[0]);
+			end_happen(e, fd[1], fd[0]);
 			result = parley_thread_join(&self->thread);
 			EXPECT_TRUE(nr == SYS_select ? result == 1 :
 				    is_part_of(result, all)) {
@@ -245,9 +199,9 @@ static long do_read(void *arg)
 
 TEST_F(wakes, readers)
 {
-	static const enum event ends[] = {
+	static const enum end_event ends[] = {
 		PEER_SHUTS_WRITE, PEER_SHUTS_BOTH, PEER_CLOSES, PEER_ABORTS,
-		OWN_SHUT_READ, OWN_SHUT_BOTH,
+		SELF_SHUTS_READ, SELF_SHUTS_BOTH,
 	};
 	struct read_job j;
 	unsigned int i;
@@ -265,7 +219,7 @@ TEST_F(wakes, readers)
 							 SYS_recvmsg, do_read,
 							 &j));
 			ASSERT_EQ(0, parley_thread_blocked(&self->thread));
-			happen(ends[i], fd[1], fd[0]);
+			end_happen(ends[i], fd[1], fd[0]);
 			EXPECT_EQ(3, parley_thread_join(&self->thread)) {
 				TH_LOG("case %d %d", j.how, ends[i]);
 			}
