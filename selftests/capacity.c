@@ -424,6 +424,30 @@ TEST_F(capacity, reserved)
 	EXPECT_TRUE(is(self->l, 0, 100, 0, 0));
 }
 
+/* Whom it turns away has nothing to do with what else a thread has reserved. */
+TEST_F(capacity, reserved_before)
+{
+	long long one, two;
+	int first, second;
+
+	ASSERT_EQ(0, set(self->l, 0, 1000));
+	first = call(600, 0);
+	second = call(1100, 0);
+	ASSERT_LE(0, second);
+	one = next_id(self->l);
+	two = next_id(self->l);
+	ASSERT_LT(0, two);
+	ASSERT_EQ(0, decide(self->l, one, PARLEY_ACCEPT,
+			    PARLEY_DECIDE_RESERVE));
+	ASSERT_EQ(0, close(first));
+	EXPECT_EQ(-EDQUOT, decide(self->l, two, PARLEY_ACCEPT,
+				  PARLEY_DECIDE_RESERVE));
+	expect_refused(second);
+	/* The first one is still to be heard of, once. */
+	EXPECT_EQ(-ECONNABORTED, test_accept(self->l, 0));
+	EXPECT_EQ(-EAGAIN, test_accept(self->l, 0));
+}
+
 /* Nobody decides: what the time-out accepts has to fit too. */
 TEST_F(capacity, defer_timeout)
 {
