@@ -92,7 +92,7 @@ refuse_module() {
 kernel_headers() {
 	local root=$K_DIR/root
 
-	if [ "$K_NAME" = debug ]; then
+	if [ -n "$K_DEBUG" ]; then
 		echo "$K_DIR"
 		return
 	fi

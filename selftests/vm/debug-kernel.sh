@@ -18,6 +18,7 @@ use_debug_kernel() {
 	K_IMAGE=$K_DIR/arch/x86/boot/bzImage
 	K_RELEASE=$(cat "$K_DIR/include/config/kernel.release")
 	K_MODULES=
+	K_DEBUG=1
 }
 
 # debug_key: what the built kernel depends on.

@@ -4,10 +4,12 @@
 #
 # Sourced after lib.sh, packages.sh, aptroot.sh, sid.sh and debug-kernel.sh.
 # use_kernel NAME sets what the others need to know:
-#   K_NAME     the name results are shown under: 6.1, 6.12, 7.2, debug
+#   K_NAME     the name results are shown under: 6.1, 6.12, 7.2, debug, gcov
+#   K_DEBUG    1 where the kernel is one for debugging, or empty
 #   K_IMAGE    the bzImage
 #   K_RELEASE  what uname -r says in the VM
 #   K_MODULES  directory of the image's own modules, or empty
+#   K_ARGS     what kbuild gets for the module, beside its directory
 # and kernel_make builds against that kernel.
 
 # The stock kernels of "make check", oldest first.  sid's series is found out.
@@ -19,7 +21,7 @@ stock_kernels() {
 # canonical_kernel NAME: the name, with "sid" turned into its series.
 canonical_kernel() {
 	case $1 in
-	6.1 | 6.12 | debug) printf '%s\n' "$1" ;;
+	6.1 | 6.12 | debug | gcov) printf '%s\n' "$1" ;;
 	sid) sid_series ;;
 	7.2)
 		# The series sid had when this was written: it means "the
@@ -28,7 +30,7 @@ canonical_kernel() {
 		;;
 	*)
 		if [ "$1" != "$(sid_series)" ]; then
-			die "unknown kernel '$1': 6.1, 6.12, sid ($(sid_series)), debug"
+			die "unknown kernel '$1': 6.1, 6.12, sid ($(sid_series)), debug, gcov"
 		fi
 		printf '%s\n' "$1"
 		;;
@@ -38,9 +40,19 @@ canonical_kernel() {
 use_kernel() {
 	K_NAME=$(canonical_kernel "$1")
 	K_SID=
+	K_DEBUG=
+	K_ARGS=()
 	case $K_NAME in
 	debug)
 		use_debug_kernel
+		# The fuzzer follows what the module runs.
+		K_ARGS=(KCOV_INSTRUMENT=y)
+		return
+		;;
+	gcov)
+		# The same kernel, with a module that counts its lines.
+		use_debug_kernel
+		K_ARGS=(GCOV_PROFILE=y)
 		return
 		;;
 	6.1) use_stock_kernel bookworm linux-image-cloud-amd64 ;;
@@ -121,8 +133,8 @@ kernel_make() {
 	local dir=$1 src
 
 	shift
-	if [ "$K_NAME" = debug ]; then
-		make -C "$K_DIR" M="$dir" "$@"
+	if [ -n "$K_DEBUG" ]; then
+		make -C "$K_DIR" M="$dir" "${K_ARGS[@]}" "$@"
 	elif [ -n "$K_SID" ]; then
 		sid_make "$dir" "$@"
 	else

@@ -61,7 +61,7 @@ boot() {
 	local dir=$1 seconds=$2 memory=1G
 
 	shift 2
-	[ "$K_NAME" != debug ] || memory=3G
+	[ -z "$K_DEBUG" ] || memory=3G
 	echo "parley-vm: incomplete" >"$dir/result"
 	: >"$dir/console"
 	timeout --foreground -k 10 "$seconds" qemu-system-x86_64 \

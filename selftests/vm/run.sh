@@ -22,13 +22,14 @@
 # shellcheck source=qemu.sh
 . "$VM_DIR/qemu.sh"
 
-# limit_of PROGRAM: its seconds, from the file limits; five times for debug.
+# limit_of PROGRAM: its seconds, from the file limits; five times on a kernel
+# for debugging.
 limit_of() {
 	local seconds
 
 	seconds=$(awk -v p="$1" '$1 == p { print $2 }' "$VM_DIR/limits")
 	seconds=${PARLEY_LIMIT:-${seconds:-120}}
-	[ "$K_NAME" != debug ] || seconds=$((seconds * 5))
+	[ -z "$K_DEBUG" ] || seconds=$((seconds * 5))
 	echo "$seconds"
 }
 
@@ -87,7 +88,7 @@ prepare_test() {
 	build_tools
 	build_module
 	list_programs >"$dir/list"
-	if [ "$K_NAME" = debug ] &&
+	if [ -n "$K_DEBUG" ] &&
 		[[ -z ${TEST:-} || ,$TEST, = *,kunit,* ]]; then
 		[ -n "$KUNIT_KO" ] || die "the build made no parley_kunit.ko"
 		mapfile -t suites < <(kunit_suites)
@@ -112,7 +113,7 @@ prepare_test() {
 		echo "PLAN=$(wc -l <"$dir/expected")"
 		echo "KUNIT=${#suites[@]}"
 		echo "KUNIT_SUITES=\"${suites[*]}\""
-		echo "KMEMLEAK=$([ "$K_NAME" = debug ] && echo 1 || echo 0)"
+		echo "KMEMLEAK=${K_DEBUG:-0}"
 	} >"$dir/vm.conf"
 	make_initramfs "$dir/initramfs" "$dir/vm.conf" "$dir/list"
 }
