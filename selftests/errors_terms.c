@@ -239,6 +239,7 @@ static const struct {
 	{ PARLEY_INHERIT, VALUE(inherit), REST | LISTENING },
 	{ PARLEY_INHERIT, VALUE(zero), REST | LISTENING },
 	{ PARLEY_CAPACITY, VALUE(capacity), REST | LISTENING },
+	{ PARLEY_FAIR_SHARE, VALUE(zero), REST | LISTENING },
 };
 
 TEST_F(errors_terms, set_in_each_state)
@@ -261,7 +262,7 @@ TEST_F(errors_terms, set_read_only)
 {
 	static const int names[] = {
 		PARLEY_REFUSAL, PARLEY_BACKLOG, PARLEY_CALL_INFO,
-		PARLEY_CONNECT_TIME, PARLEY_PEERSEC, 0, 17,
+		PARLEY_CONNECT_TIME, PARLEY_PEERSEC, 0, 18,
 	};
 	char bytes[1024] = { 0 };
 	int state, i;
@@ -296,7 +297,8 @@ static const struct {
 	{ PARLEY_POLICY_LINK, 0, ENOPROTOOPT },
 	{ 0, 0, ENOPROTOOPT },
 	{ PARLEY_CAPACITY, REST | LISTENING, EINVAL },
-	{ 17, 0, ENOPROTOOPT },
+	{ PARLEY_FAIR_SHARE, REST | LISTENING, EINVAL },
+	{ 18, 0, ENOPROTOOPT },
 };
 
 TEST_F(errors_terms, get_in_each_state)

@@ -129,12 +129,16 @@ int parley_stat(struct parley_stat *st)
 	f = fopen(STAT_FILE, "re");
 	if (!f)
 		return -errno;
-	while (fscanf(f, "%63s %ld", name, &value) == 2)
+	st->causes = 0;
+	while (fscanf(f, "%63s %ld", name, &value) == 2) {
+		if (!strncmp(name, "refused_", 8))
+			st->causes += value;
 		for (i = 0; i < ARRAY_SIZE(map); i++)
 			if (!strcmp(name, map[i].name)) {
 				*map[i].value = value;
 				found++;
 			}
+	}
 	fclose(f);
 	/* A name that is missing or there twice makes the file useless. */
 	return found == ARRAY_SIZE(map) ? 0 : -EBADMSG;
@@ -187,10 +191,11 @@ int parley_expect_clean(void)
 		}
 		parley_pause();
 	}
-	if (st.called == st.established + st.refused + st.withdrawn)
+	if (st.called == st.established + st.refused + st.withdrawn &&
+	    st.refused == st.causes)
 		return 0;
-	printf("# called %ld: established %ld, refused %ld, withdrawn %ld\n",
-	       st.called, st.established, st.refused, st.withdrawn);
+	printf("# called %ld: established %ld, refused %ld (%ld with a cause), withdrawn %ld\n",
+	       st.called, st.established, st.refused, st.causes, st.withdrawn);
 	fflush(stdout);
 	return -1;
 }

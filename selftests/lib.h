@@ -60,6 +60,7 @@ struct parley_stat {
 	long established;
 	long refused;
 	long withdrawn;
+	long causes;		/* of the refusals, all together */
 };
 
 int parley_ns_enter(void);

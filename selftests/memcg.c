@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Whose memory it is: pages of data are charged to the control group of who
- * writes. What happens at its limit is not tested: the kernel kills a process
- * of the group, as for pipes, and says so with a call trace.
+ * writes, calls that wait and what they say to that of who calls. What happens
+ * at its limit is not tested: the kernel kills a process of the group, as for
+ * pipes, and says so with a call trace.
  */
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -167,6 +170,67 @@ TEST_F(memcg, reader_is_free)
 		_exit(drain(self->fd[1]) == 8 * MEGA ? 0 : 2);
 	}
 	EXPECT_EQ(0, parley_reap(child));
+}
+
+#define PORT	7700
+#define CALLS	500
+#define SAYS	65536
+
+/* Calls and waits to be killed; what it says to its parent is its exit code. */
+static int caller(const char *group, struct parley_gate *gate)
+{
+	int i, fd;
+
+	if (write_text(group, "cgroup.procs", "0"))
+		return 1;
+	for (i = 0; i < CALLS; i++) {
+		fd = parley_socket(SOCK_NONBLOCK);
+		if (setsockopt(fd, SOL_PARLEY, PARLEY_CALL_DATA, bytes, SAYS))
+			return 2;
+		if (test_connect(fd, "127.0.0.1", PORT) != -EINPROGRESS)
+			return 3;
+	}
+	parley_gate_open(gate);
+	return pause();
+}
+
+/*
+ * What waits is on the account of who calls, also while it is deferred; who
+ * listens, and decides, pays nothing for it.
+ */
+TEST_F(memcg, calls)
+{
+	int l = parley_listener("127.0.0.1", PORT, CALLS);
+	struct parley_next_call next = { .size = sizeof(next) };
+	struct parley_decision d = { .size = sizeof(d), .verdict = PARLEY_DEFER };
+	struct parley_gate gate;
+	long before, after;
+	pid_t child;
+	int i;
+
+	ASSERT_LE(0, l);
+	ASSERT_EQ(0, parley_nofile(CALLS + 100));
+	ASSERT_EQ(0, parley_sysctl_write("parley/max_call_data", SAYS));
+	ASSERT_EQ(0, parley_gate_init(&gate));
+	child = parley_fork();
+	ASSERT_LE(0, child);
+	if (!child)
+		_exit(caller(self->group, &gate));
+	ASSERT_EQ(0, parley_gate_wait(&gate));
+	EXPECT_EQ(CALLS, parley_pending(l));
+	before = charge(self->group);
+	EXPECT_LT(CALLS * (long)SAYS, before);
+	for (i = 0; i < CALLS; i++) {
+		ASSERT_EQ(0, ioctl(l, PARLEY_IOC_NEXT_CALL, &next));
+		d.id = next.info.id;
+		ASSERT_EQ(0, ioctl(l, PARLEY_IOC_DECIDE, &d));
+	}
+	after = charge(self->group);
+	EXPECT_LT(CALLS * (long)SAYS, after);
+	EXPECT_GT(before + MEGA, after);
+	kill(child, SIGKILL);
+	ASSERT_EQ(child, waitpid(child, NULL, 0));
+	EXPECT_TRUE(parley_until(charge(self->group) < MEGA));
 }
 
 TEST_HARNESS_MAIN

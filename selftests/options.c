@@ -390,6 +390,7 @@ static const struct {
 	{ "parley/max_backlog", 4096, 1 },
 	{ "parley/connect_timeout_ms", 30000, 0 },
 	{ "parley/max_pending", 65536, 0 },
+	{ "parley/max_pending_per_user", 16384, 0 },
 };
 
 #define SYSCTLS	((int)ARRAY_SIZE(sysctls))

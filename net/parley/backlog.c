@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls that wait at a listener. All that is ever charged to a backlog or
- * taken off it, and every outcome of a delivered call, is decided in this
- * file, under the listener's lock: a verdict and a withdrawal that race have
- * one winner, and the numbers are right at each moment. What leads to a
- * verdict is in verdict.c.
+ * The calls that wait at a listener. What enters a backlog or leaves it, and
+ * every outcome of a delivered call, is decided in this file, under the
+ * listener's lock: a verdict and a withdrawal that race have one winner, and
+ * the numbers are right at each moment. What leads to a verdict is in
+ * verdict.c, what a call is charged to in charge.c.
  *
  * Nothing that sleeps, wakes or runs foreign code happens under that lock.
  */
@@ -153,62 +153,24 @@ void parley_backlog_merge(struct parley_call *call, enum parley_call_state to,
 	list_add(&call->node, *at);
 }
 
-static bool parley_backlog_charge(struct parley_listener *l,
-				  struct parley_net *pn)
-{
-	lockdep_assert_held(&l->lock);
-
-	if (atomic_inc_return(&pn->pending) > READ_ONCE(pn->max_pending)) {
-		atomic_dec(&pn->pending);
-		return false;
-	}
-	WRITE_ONCE(l->charged, l->charged + 1);
-	return true;
-}
-
-static void parley_backlog_uncharge(struct parley_listener *l,
-				    struct parley_net *pn)
-{
-	lockdep_assert_held(&l->lock);
-	DEBUG_NET_WARN_ON_ONCE(!l->charged);
-
-	WRITE_ONCE(l->charged, l->charged - 1);
-	atomic_dec(&pn->pending);
-}
-
-/**
- * parley_backlog_room - whether it is worth while to judge a call on arrival
- * @l: the listener
- * @pn: the caller's namespace
- *
- * Context: any. What is said may be outdated.
- * Return: 0, or the enum parley_reason for which a call would be refused.
- */
-int parley_backlog_room(struct parley_listener *l, struct parley_net *pn)
-{
-	if (READ_ONCE(l->charged) >= READ_ONCE(l->limit))
-		return PARLEY_REASON_BACKLOG_FULL;
-	if (atomic_read(&pn->pending) >= READ_ONCE(pn->max_pending))
-		return PARLEY_REASON_LIMIT;
-	return 0;
-}
-
 static int __parley_backlog_add(struct parley_listener *l,
 				struct parley_call *call, u32 timeout_ms,
 				struct parley_ruling *ruling)
 {
 	bool defer = ruling && ruling->verdict == PARLEY_DEFER;
+	int reason;
 
 	lockdep_assert_held(&l->lock);
 
 	if (!rcu_access_pointer(l->sk))
 		return PARLEY_REASON_NO_LISTENER;
-	if (l->charged >= l->limit)
-		return PARLEY_REASON_BACKLOG_FULL;
-	if (!parley_backlog_charge(l, call->pn))
-		return PARLEY_REASON_LIMIT;
-
 	call->listener = l; /* with its reference */
+	reason = parley_charge(call);
+	if (reason) {
+		call->listener = NULL;
+		return reason;
+	}
+
 	call->id = atomic64_inc_return(&call->pn->next_id);
 	if (timeout_ms)
 		call->deadline = call->since +
@@ -234,8 +196,8 @@ static int __parley_backlog_add(struct parley_listener *l,
  *	NULL if it was not asked
  *
  * Context: process.
- * Return: 0, and from then on anything may happen to the call, or the enum
- * parley_reason for which it is refused.
+ * Return: 0, and from then on anything may happen to the call, the enum
+ * parley_reason for which it is refused, or -ENOMEM.
  */
 int parley_backlog_add(struct parley_listener *l, struct parley_call *call,
 		       u32 timeout_ms, struct parley_ruling *ruling)
@@ -243,6 +205,9 @@ int parley_backlog_add(struct parley_listener *l, struct parley_call *call,
 	bool defer = ruling && ruling->verdict == PARLEY_DEFER;
 	int reason;
 
+	reason = parley_charge_prepare(l, call);
+	if (reason)
+		return reason;
 	/* The call may end at once, and the listener with it. */
 	rcu_read_lock();
 	spin_lock_bh(&l->lock);
@@ -279,6 +244,8 @@ static void parley_backlog_count(struct parley_call *call,
 	};
 
 	parley_count(call->pn, what[to], 1);
+	if (to == PARLEY_CALL_REFUSED || call->reason)
+		parley_count_reason(call->pn, call->reason);
 }
 
 /**
@@ -309,9 +276,9 @@ bool __parley_backlog_end(struct parley_call *call, enum parley_call_state to,
 		rb_erase(&call->by_id, &l->known);
 		RB_CLEAR_NODE(&call->by_id);
 	}
-	parley_backlog_uncharge(l, call->pn);
-	parley_backlog_count(call, to);
+	parley_uncharge(call);
 	call->reason = reason;
+	parley_backlog_count(call, to);
 	if (to != PARLEY_CALL_ESTABLISHED) {
 		parley_port_release_implicit(parley_sk(call->caller));
 		parley_grant_return(call);

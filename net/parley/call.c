@@ -72,10 +72,13 @@ struct parley_call *parley_call_alloc(struct sock *caller,
 	call = kmem_cache_zalloc(parley_call_cache, GFP_KERNEL_ACCOUNT);
 	if (!call)
 		return NULL;
-	if (parley_call_identify(call)) {
-		kmem_cache_free(parley_call_cache, call);
-		return NULL;
-	}
+	call->pn = parley_net(sock_net(caller));
+	/* put in parley_call_put() */
+	call->user = parley_user_get(call->pn, current_uid());
+	if (!call->user)
+		goto err_call;
+	if (parley_call_identify(call))
+		goto err_user;
 
 	INIT_LIST_HEAD(&call->node);
 	RB_CLEAR_NODE(&call->by_id);
@@ -86,7 +89,6 @@ struct parley_call *parley_call_alloc(struct sock *caller,
 	call->since = ktime_get_ns();
 	call->ruling.rule = PARLEY_RULE_NONE;
 	call->decision.rule = PARLEY_RULE_NONE;
-	call->pn = parley_net(sock_net(caller));
 	sock_hold(caller); /* put with the outcome, or by @caller's peer */
 	call->caller = caller;
 	call->ops = parley_sk(caller)->ops;
@@ -96,6 +98,12 @@ struct parley_call *parley_call_alloc(struct sock *caller,
 	parley_count(call->pn, PARLEY_COUNT_CALLS, 1);
 	parley_count(call->pn, PARLEY_COUNT_CALLED, 1);
 	return call;
+
+err_user:
+	parley_user_put(call->pn, call->user);
+err_call:
+	kmem_cache_free(parley_call_cache, call);
+	return NULL;
 }
 
 /**
@@ -142,6 +150,8 @@ void parley_call_put(struct parley_call *call)
 	put_pid(call->reserver); /* hold in parley_reserve() */
 	put_pid(call->pid);
 	put_cred(call->cred);
+	kfree(call->share); /* one that parley_charge() did not come to */
+	parley_user_put(call->pn, call->user);
 	parley_count(call->pn, PARLEY_COUNT_CALLS, -1);
 	if (call->replaced)
 		call_rcu(&call->rcu, parley_call_free_rcu);
@@ -161,6 +171,7 @@ void parley_call_refuse(struct parley_call *call, enum parley_reason reason)
 	call->reason = reason;
 	parley_port_release_implicit(parley_sk(call->caller));
 	parley_count(call->pn, PARLEY_COUNT_REFUSED, 1);
+	parley_count_reason(call->pn, reason);
 	parley_call_step(call, PARLEY_CALL_REFUSED);
 	parley_call_tell(call);
 	sock_put(call->caller); /* hold in parley_call_alloc() */

@@ -42,6 +42,7 @@ static struct parley_listener *parley_listener_alloc(struct sock *sk,
 	INIT_LIST_HEAD(&l->reserved);
 	INIT_LIST_HEAD(&l->marks);
 	l->known = RB_ROOT;
+	l->shares = RB_ROOT;
 	init_waitqueue_head(&l->deciders);
 	timerqueue_init_head(&l->deadlines);
 	timer_setup(&l->alarm, parley_deadline_alarm, 0);
@@ -253,6 +254,7 @@ void parley_listener_close(struct parley_sock *psk)
 	parley_backlog_clear(l);
 	parley_deadline_stop(l);
 	parley_port_forget(l, parley_net(sock_net(sk)));
+	parley_user_forget(l, parley_net(sock_net(sk)));
 
 	parley_set_state(sk, TCP_CLOSE);
 	sk->sk_state_change(sk); /* those who wait in accept */

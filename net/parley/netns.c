@@ -12,6 +12,7 @@ static void parley_net_defaults(struct parley_net *pn)
 {
 	pn->max_backlog = 4096;
 	pn->max_pending = 65536;
+	pn->max_pending_per_user = 16384;
 	pn->connect_timeout_ms = 30 * MSEC_PER_SEC;
 	pn->max_call_data = 4096;
 	pn->defer_timeout_ms = 0;
@@ -35,6 +36,24 @@ long parley_count_sum(struct parley_net *pn, enum parley_count what)
 	return sum;
 }
 
+/**
+ * parley_count_reasons - calls that failed, over all processors
+ * @pn: the namespace
+ * @reason: why
+ *
+ * Context: any.
+ * Return: the sum, exact once nothing changes any more.
+ */
+long parley_count_reasons(struct parley_net *pn, enum parley_reason reason)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(pn->counts, cpu)->reasons[reason]);
+	return sum;
+}
+
 static int __net_init parley_net_init(struct net *net)
 {
 	struct parley_net *pn = parley_net(net);
@@ -51,9 +70,12 @@ static int __net_init parley_net_init(struct net *net)
 	err = parley_port_init_net(pn);
 	if (err)
 		goto err_table;
-	err = parley_sysctl_init_net(net);
+	err = parley_user_init_net(pn);
 	if (err)
 		goto err_port;
+	err = parley_sysctl_init_net(net);
+	if (err)
+		goto err_user;
 	err = parley_proc_init_net(net);
 	if (err)
 		goto err_sysctl;
@@ -61,6 +83,8 @@ static int __net_init parley_net_init(struct net *net)
 
 err_sysctl:
 	parley_sysctl_exit_net(net);
+err_user:
+	parley_user_exit_net(pn);
 err_port:
 	parley_port_exit_net(pn);
 err_table:
@@ -77,6 +101,7 @@ static void __net_exit parley_net_exit(struct net *net)
 	WARN_ON_ONCE(atomic_read(&pn->pending));
 	parley_proc_exit_net(net);
 	parley_sysctl_exit_net(net);
+	parley_user_exit_net(pn);
 	parley_port_exit_net(pn);
 	parley_table_exit_net(pn);
 	parley_sweep_exit_net(pn);

@@ -38,8 +38,19 @@ enum parley_count {
 	PARLEY_COUNTS
 };
 
+/* One more than the last enum parley_reason. */
+#define PARLEY_REASONS	(PARLEY_REASON_FAIR_SHARE + 1)
+
+/**
+ * struct parley_counts - what is counted
+ * @n: by enum parley_count
+ * @reasons: calls that did not become connections, ever, by enum
+ *	parley_reason; PARLEY_REASON_NONE are those refused without a reason,
+ *	and not those that their callers took back
+ */
 struct parley_counts {
 	long n[PARLEY_COUNTS];
+	long reasons[PARLEY_REASONS];
 };
 
 /* number.c: sets of numbers */
@@ -123,6 +134,7 @@ struct parley_port {
  * @bound: struct parley_sock that bind(2) was called for, by port; written
  *	under the port's lock
  * @dests: struct parley_dest by address
+ * @users: struct parley_user by user id
  * @ports: what a port has is in one of these, by its number
  * @ephemeral: ports that bind(2) chose itself, even and odd ones apart
  * @pending: calls charged to all backlogs together
@@ -131,6 +143,7 @@ struct parley_port {
  *	the routes by which it is; written without lock
  * @max_backlog: sysctl
  * @max_pending: sysctl
+ * @max_pending_per_user: sysctl
  * @connect_timeout_ms: sysctl
  * @max_call_data: sysctl
  * @defer_timeout_ms: sysctl
@@ -142,6 +155,7 @@ struct parley_net {
 	struct rhashtable listeners;
 	struct rhltable bound;
 	struct rhashtable dests;
+	struct rhashtable users;
 	struct parley_port ports[PARLEY_PORT_LOCKS];
 	struct parley_numbers ephemeral[2];
 	atomic_t pending;
@@ -149,6 +163,7 @@ struct parley_net {
 	atomic64_t local_v4;
 	unsigned int max_backlog;
 	unsigned int max_pending;
+	unsigned int max_pending_per_user;
 	unsigned int connect_timeout_ms;
 	unsigned int max_call_data;
 	unsigned int defer_timeout_ms;
@@ -170,11 +185,18 @@ static inline void parley_count(struct parley_net *pn, enum parley_count what,
 	this_cpu_add(pn->counts->n[what], by);
 }
 
+static inline void parley_count_reason(struct parley_net *pn,
+				       enum parley_reason reason)
+{
+	this_cpu_inc(pn->counts->reasons[reason]);
+}
+
 void parley_sweep_init_net(struct parley_net *pn);
 void parley_sweep_exit_net(struct parley_net *pn);
 void parley_sweep_watch(struct parley_sock *psk, enum parley_sweeps which);
 void parley_sweep_forget(struct parley_sock *psk);
 long parley_count_sum(struct parley_net *pn, enum parley_count what);
+long parley_count_reasons(struct parley_net *pn, enum parley_reason reason);
 int __init parley_netns_init(void);
 void parley_netns_exit(void);
 int parley_sysctl_init_net(struct net *net);

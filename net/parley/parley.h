@@ -25,6 +25,7 @@
 #include <compat/parley-compat.h>
 #include <linux/parley.h>
 
+#include "charge.h"
 #include "data.h"
 #include "netns.h"
 #include "pace.h"
@@ -258,6 +259,9 @@ static inline bool parley_has_records(const struct sock *sk)
  * @cgroup_id: the caller's cgroup, frozen at connect(2)
  * @netns_cookie: the caller's namespace for user space
  * @pn: the caller's namespace, for counting
+ * @user: who is charged for it. Holds a reference
+ * @share: what its user has of the backlog, or one that is not used. While
+ *	waiting: listener->lock. NULL if shares are not asked for
  * @ops: how the two ends reach each other; does not change
  * @rcu: used if @replaced
  */
@@ -298,6 +302,8 @@ struct parley_call {
 	u64 cgroup_id;
 	u64 netns_cookie;
 	struct parley_net *pn;
+	struct parley_user *user;
+	struct parley_share *share;
 	const struct parley_transport *ops;
 	struct rcu_head rcu;
 };
@@ -388,6 +394,9 @@ const struct parley_qos *parley_call_granted(const struct parley_call *call);
  *	exchange
  * @dest: the address that its first caller called, or NULL: as long as it is
  *	held here the next ones find it. @lock. Holds a reference
+ * @user: who called last, or NULL: as long as it is held here the next call
+ *	finds it. @lock. Holds a reference
+ * @shares: struct parley_share of the users who have calls here. @lock
  * @node: in parley_net.listeners
  * @addr: where it listens; the hash key, does not change
  * @type: SOCK_STREAM or SOCK_SEQPACKET, as its callers must have it
@@ -424,6 +433,8 @@ struct parley_listener {
 	struct timer_list reaper;
 	struct sk_buff *packet;
 	struct parley_dest *dest;
+	struct parley_user *user;
+	struct rb_root shares;
 	struct rhash_head node;
 	struct parley_addr addr;
 	u16 type;
@@ -443,7 +454,6 @@ void parley_listener_identify(struct parley_listener *l, struct sock *caller);
 int parley_listener_info(struct parley_sock *psk, struct parley_backlog *info);
 
 /* backlog.c: what waits at a listener, and how it ends */
-int parley_backlog_room(struct parley_listener *l, struct parley_net *pn);
 int parley_backlog_add(struct parley_listener *l, struct parley_call *call,
 		       u32 timeout_ms, struct parley_ruling *ruling);
 void parley_backlog_wake(struct parley_listener *l);

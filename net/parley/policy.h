@@ -171,6 +171,7 @@ struct parley_ruling {
  * @ref: the socket's and its listener's
  * @stage: PARLEY_STAGE. Written under lock_sock()
  * @inherit: PARLEY_INHERIT. Written under lock_sock()
+ * @share: PARLEY_FAIR_SHARE. Written under lock_sock()
  * @lock: of @defer and @capacity; taken under listener->lock
  * @defer: PARLEY_DEFER_TIMEOUT
  * @capacity: PARLEY_CAPACITY, and what of it is promised
@@ -184,6 +185,7 @@ struct parley_conf {
 	refcount_t ref;
 	u8 stage;
 	u8 inherit;
+	u8 share;
 	spinlock_t lock; /* defer, capacity */
 	struct parley_defer_timeout defer;
 	struct parley_capacity capacity;

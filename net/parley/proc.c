@@ -21,6 +21,24 @@ static const char *const parley_count_names[PARLEY_COUNTS] = {
 	[PARLEY_COUNT_WITHDRAWN]	= "withdrawn",
 };
 
+static const char *const parley_reason_names[PARLEY_REASONS] = {
+	[PARLEY_REASON_NONE]		= "refused_error",
+	[PARLEY_REASON_NO_LISTENER]	= "refused_no_listener",
+	[PARLEY_REASON_BACKLOG_FULL]	= "refused_backlog_full",
+	[PARLEY_REASON_LIMIT]		= "refused_limit",
+	[PARLEY_REASON_RULE]		= "refused_rule",
+	[PARLEY_REASON_POLICY]		= "refused_policy",
+	[PARLEY_REASON_POLICY_FAULT]	= "refused_policy_fault",
+	[PARLEY_REASON_SERVER]		= "refused_server",
+	[PARLEY_REASON_DEFER_EXPIRED]	= "refused_defer_expired",
+	[PARLEY_REASON_LISTENER_CLOSED]	= "refused_listener_closed",
+	[PARLEY_REASON_TIMED_OUT]	= "withdrawn_timed_out",
+	[PARLEY_REASON_QOS]		= "refused_qos",
+	[PARLEY_REASON_FILTER]		= "refused_filter",
+	[PARLEY_REASON_USER_LIMIT]	= "refused_user_limit",
+	[PARLEY_REASON_FAIR_SHARE]	= "refused_fair_share",
+};
+
 static int parley_stat_show(struct seq_file *seq, void *v)
 {
 	struct parley_net *pn = parley_net(seq_file_single_net(seq));
@@ -30,6 +48,9 @@ static int parley_stat_show(struct seq_file *seq, void *v)
 		seq_printf(seq, "%s %ld\n", parley_count_names[i],
 			   parley_count_sum(pn, i));
 	seq_printf(seq, "pending %d\n", atomic_read(&pn->pending));
+	for (i = 0; i < PARLEY_REASONS; i++)
+		seq_printf(seq, "%s %ld\n", parley_reason_names[i],
+			   parley_count_reasons(pn, i));
 	return 0;
 }
 

@@ -123,6 +123,20 @@ static int parley_set_inherit(struct parley_sock *psk,
 	return 0;
 }
 
+static int parley_set_share(struct parley_sock *psk,
+			    const union parley_value *value)
+{
+	struct parley_conf *conf;
+
+	if (value->num > 100)
+		return -EINVAL;
+	conf = parley_set_conf(psk);
+	if (IS_ERR(conf))
+		return PTR_ERR(conf);
+	WRITE_ONCE(conf->share, value->num);
+	return 0;
+}
+
 static int parley_set_policy_link(struct sock *sk, sockptr_t val,
 				  unsigned int len)
 {
@@ -169,6 +183,7 @@ static const struct parley_setter parley_setters[] = {
 	{ PARLEY_INHERIT, sizeof(u32), parley_set_inherit },
 	{ PARLEY_CAPACITY, offsetof(struct parley_capacity, send_used),
 	  parley_set_capacity },
+	{ PARLEY_FAIR_SHARE, sizeof(u32), parley_set_share },
 };
 
 static int parley_set_value(struct sock *sk, const struct parley_setter *setter,
@@ -337,6 +352,9 @@ static int parley_get_conf(struct parley_sock *psk, int name,
 	case PARLEY_INHERIT:
 		value->num = conf->inherit;
 		return sizeof(value->num);
+	case PARLEY_FAIR_SHARE:
+		value->num = conf->share;
+		return sizeof(value->num);
 	case PARLEY_CAPACITY:
 		spin_lock_bh(&conf->lock);
 		value->capacity = conf->capacity;
@@ -382,6 +400,7 @@ static int parley_get_own(struct parley_sock *psk, int name,
 	case PARLEY_DEFER_TIMEOUT:
 	case PARLEY_INHERIT:
 	case PARLEY_CAPACITY:
+	case PARLEY_FAIR_SHARE:
 		return parley_get_conf(psk, name, value);
 	case PARLEY_CONNECT_TIME:
 		return parley_get_since(psk, &value->num64);

@@ -28,6 +28,7 @@ static const struct ctl_table parley_sysctls[] = {
 	PARLEY_SYSCTL(max_backlog, &parley_one, NULL),
 	PARLEY_SYSCTL(max_call_data, NULL, &parley_data_max),
 	PARLEY_SYSCTL(max_pending, NULL, NULL),
+	PARLEY_SYSCTL(max_pending_per_user, NULL, NULL),
 	PARLEY_SYSCTL_END
 };
 

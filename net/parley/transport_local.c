@@ -39,7 +39,7 @@ static int parley_local_judge(struct parley_listener *l,
 	struct parley_ruling ruling;
 	int ret;
 
-	ret = parley_backlog_room(l, call->pn);
+	ret = parley_charge_room(l, call);
 	if (ret)
 		return ret;
 	ret = parley_policy_judge(l, call, &ruling);

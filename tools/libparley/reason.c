@@ -36,6 +36,12 @@ static const struct {
 		"the listener has too little capacity left to guarantee it" },
 	[PARLEY_REASON_FILTER] = {
 		"FILTER", "the listener's filter refuses it" },
+	[PARLEY_REASON_USER_LIMIT] = {
+		"USER_LIMIT",
+		"its user has net.parley.max_pending_per_user calls waiting" },
+	[PARLEY_REASON_FAIR_SHARE] = {
+		"FAIR_SHARE",
+		"its user has a fair share of the listener's backlog already" },
 };
 
 const char *parley_reason_name(uint32_t reason)

@@ -18,6 +18,9 @@ static void usage(FILE *to)
 	      "Takes calls, one after the other, and prints what the callers send.\n"
 	      "0.0.0.0 and [::] take calls to any address of this host; port 0: any port.\n\n"
 	      "  -b, --backlog N    let N calls wait (default: as many as the system allows)\n"
+	      "  -f, --fair-share PERCENT\n"
+	      "                     let no user have more calls waiting than PERCENT of the\n"
+	      "                     places that are free (default: as many as there are)\n"
 	      "  -n, --count N      end after N calls (default, and 0: go on)\n"
 	      "  -e, --echo         send back what a caller sends instead of printing it\n"
 	      "  -s, --step         accept a call at each Enter only, and show the backlog\n"
@@ -138,6 +141,10 @@ static int parse_option(int c, struct listen_opts *opts)
 		ret = parse_number("--backlog", optarg, INT_MAX, &number);
 		opts->backlog = number;
 		return ret;
+	case 'f':
+		ret = parse_number("--fair-share", optarg, 100, &number);
+		opts->fair_share = number;
+		return ret;
 	case 'n':
 		return parse_number("--count", optarg, LONG_MAX, &opts->count);
 	case 'e':
@@ -172,6 +179,7 @@ int cmd_listen(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "backlog", required_argument, NULL, 'b' },
+		{ "fair-share", required_argument, NULL, 'f' },
 		{ "count", required_argument, NULL, 'n' },
 		{ "echo", no_argument, NULL, 'e' },
 		{ "step", no_argument, NULL, 's' },
@@ -193,7 +201,7 @@ int cmd_listen(int argc, char **argv)
 	struct listen_opts opts = { .backlog = -1 };
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "b:n:esNr:F:P:L:S:ac:D:C:R:qh", options,
+	while ((c = getopt_long(argc, argv, "b:f:n:esNr:F:P:L:S:ac:D:C:R:qh", options,
 				NULL)) != -1) {
 		if (c == 'h') {
 			usage(stdout);

@@ -28,6 +28,7 @@ enum mode { MODE_ACCEPT, MODE_STEP, MODE_NO_ACCEPT };
  * @reply: the default reply
  * @has_defer: @defer was given
  * @defer: what becomes of deferred calls
+ * @fair_share: percent of the free places that a user may have; 0: all
  * @has_capacity: @capacity was given
  * @capacity: what can be guaranteed
  */
@@ -46,6 +47,7 @@ struct listen_opts {
 	struct bytes reply;
 	bool has_defer;
 	struct parley_defer_timeout defer;
+	uint32_t fair_share;
 	bool has_capacity;
 	struct parley_capacity capacity;
 };

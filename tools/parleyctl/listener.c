@@ -37,6 +37,9 @@ static int set_options(int fd, const struct listen_opts *opts)
 	if (!ret && opts->has_defer)
 		ret = set(fd, "--defer-timeout", PARLEY_DEFER_TIMEOUT,
 			  &opts->defer, sizeof(opts->defer));
+	if (!ret && opts->fair_share)
+		ret = set(fd, "--fair-share", PARLEY_FAIR_SHARE,
+			  &opts->fair_share, sizeof(opts->fair_share));
 	if (!ret && opts->has_capacity)
 		ret = set(fd, "--capacity", PARLEY_CAPACITY, &opts->capacity,
 			  sizeof(opts->capacity));

@@ -93,6 +93,13 @@
  * @PARLEY_CAPACITY: struct parley_capacity, on a socket that listens or will;
  *	EINVAL on others. Starts as PARLEY_CAPACITY_UNLIMITED both ways. To
  *	set less than what is in use takes nothing from who has it.
+ * @PARLEY_FAIR_SHARE: __u32, on a socket that listens or will: a percentage, 0
+ *	to 100. No user (by real user id) may have more calls waiting there
+ *	than so many percent of the places that are free, but always one:
+ *	with 100, a user who comes alone gets half of the backlog, two get a
+ *	third each, and whoever has no call waiting gets in as long as there
+ *	is any place. 0: no shares, as it starts. Calls that came before it
+ *	was set do not count. EINVAL above 100, or on other sockets.
  */
 enum parley_sockopt {
 	PARLEY_CONNECT_TIMEOUT = 1,
@@ -111,6 +118,7 @@ enum parley_sockopt {
 	PARLEY_PEERSEC = 14,
 	PARLEY_POLICY_LINK = 15,
 	PARLEY_CAPACITY = 16,
+	PARLEY_FAIR_SHARE = 17,
 };
 
 /**
@@ -134,6 +142,11 @@ enum parley_sockopt {
  * @PARLEY_REASON_QOS: it was to be accepted, but what it was guaranteed is
  *	more than what is left of the listener's PARLEY_CAPACITY (ECONNREFUSED)
  * @PARLEY_REASON_FILTER: the listener's filter refuses it (ECONNREFUSED)
+ * @PARLEY_REASON_USER_LIMIT: the caller's user has
+ *	net.parley.max_pending_per_user undecided calls already in the network
+ *	namespace (ECONNREFUSED)
+ * @PARLEY_REASON_FAIR_SHARE: the caller's user has its share of the listener's
+ *	backlog already, see PARLEY_FAIR_SHARE (ECONNREFUSED)
  */
 enum parley_reason {
 	PARLEY_REASON_NONE = 0,
@@ -149,6 +162,8 @@ enum parley_reason {
 	PARLEY_REASON_TIMED_OUT = 10,
 	PARLEY_REASON_QOS = 11,
 	PARLEY_REASON_FILTER = 12,
+	PARLEY_REASON_USER_LIMIT = 13,
+	PARLEY_REASON_FAIR_SHARE = 14,
 };
 
 /**
