@@ -42,7 +42,9 @@ static int parley_wait_stop(const struct parley_wait *w)
 /*
  * After every wake the backlog is looked at before time and signals are, so
  * whoever leaves without a call has not slept through anybody's wake-up; and
- * who is woken once more while already leaving with a call passes that on.
+ * who is woken once more while already leaving with a call passes that on. So
+ * does who is killed after it was woken: it does not look, and must not be on
+ * the queue again, or its wake-up could not be told from none.
  */
 static struct parley_call *parley_wait_queued(struct parley_wait *w)
 {
@@ -52,8 +54,12 @@ static struct parley_call *parley_wait_queued(struct parley_wait *w)
 	int err;
 
 	for (;;) {
+		if (fatal_signal_pending(current)) {
+			call = ERR_PTR(-EINTR);
+			break;
+		}
 		prepare_to_wait_exclusive(w->wq, &wait, TASK_INTERRUPTIBLE);
-		call = fatal_signal_pending(current) ? NULL : w->take(w);
+		call = w->take(w);
 		if (call)
 			break;
 		err = parley_wait_stop(w);
