@@ -83,6 +83,9 @@ shell:
 lint:
 	@$(VM)/lint.sh $(KERNEL)
 
+model:
+	@$(VM)/model.sh
+
 refresh:
 	@$(VM)/cache.sh refresh
 
@@ -106,10 +109,11 @@ help:
 	@echo "make bench-docs    the same, written to Documentation/bench.*"
 	@echo "make ratio         redis, nginx, iperf3 on parley and on TCP (KERNEL=)"
 	@echo "make lint          checkpatch, sparse, W=1, kernel-doc, shellcheck, UAPI checks"
+	@echo "make model         a call's life, searched by spin in all configurations"
 	@echo "make shell         a prompt in the VM (KERNEL=)"
 	@echo "make refresh       look for newer kernels; otherwise the cache is used as it is"
 	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
 
 .PHONY: all module tools install dkms demo check check-debug bench bench-docs
-.PHONY: ratio shell lint refresh
+.PHONY: ratio shell lint model refresh
 .PHONY: clean clean-cache help

@@ -180,6 +180,19 @@ lint_library() {
 	verdict "libparley as installed" "$OUT/library"
 }
 
+# A call's life has no state that it should not have, and model, code and
+# documentation have the same table of it.
+lint_model() {
+	if "$TREE/selftests/model/model.sh" ci >"$OUT/model.all" 2>&1; then
+		: >"$OUT/model"
+	else
+		cp "$OUT/model.all" "$OUT/model"
+		echo "exit status not 0" >>"$OUT/model"
+	fi
+	[ -z "${V:-}" ] || cat "$OUT/model.all"
+	verdict "model of a call's life" "$OUT/model"
+}
+
 # W=1 and sparse; a kernel that cannot be had is a failure of its check.
 lint_builds() {
 	local kernel
@@ -207,6 +220,7 @@ lint_examples
 lint_winsock
 lint_conformance
 lint_library
+lint_model
 if [ $# -eq 0 ]; then
 	mapfile -t kernels < <(stock_kernels)
 	set -- "${kernels[@]}"

@@ -20,7 +20,9 @@ PACKAGES_debug="$PACKAGES_check flex bison bc libssl-dev kmod"
 PACKAGES_bench="$PACKAGES_check gnuplot-nox"
 # "make lint"; g++ compiles the UAPI header as C++, perl runs checkpatch,
 # pkgconf finds the installed library.
-PACKAGES_lint="$PACKAGES_check g++ sparse shellcheck perl pkgconf"
+PACKAGES_lint="$PACKAGES_check g++ sparse shellcheck perl pkgconf spin"
+# "make model", which "make lint" does a part of.
+PACKAGES_model="gcc libc6-dev spin"
 # The module and tools for the running kernel.
 PACKAGES_build="gcc make libc6-dev"
 
