@@ -12,7 +12,7 @@
 #include <sched.h>
 #include <sys/wait.h>
 
-#include "lib.h"
+#include "lib_decide.h"
 
 #define PORT	7700
 #define OPTMEM	"core/optmem_max"
@@ -107,6 +107,25 @@ TEST_F(accept_fails, former_caller)
 	new = test_accept(self->l, 0);
 	ASSERT_LE(0, new);
 	EXPECT_TRUE(parley_talks(fd, new));
+}
+
+/* What was approved keeps its place before what was approved later. */
+TEST_F(accept_fails, no_turn_is_lost)
+{
+	int call[3], i;
+
+	ASSERT_EQ(0, parley_bind(self->l, "127.0.0.1", PORT));
+	ASSERT_EQ(0, attach_filter(self->l));
+	ASSERT_EQ(0, listen(self->l, 4));
+	ASSERT_EQ(0, parley_nonblock(self->l, true));
+	for (i = 0; i < 3; i++)
+		ASSERT_LT(0, decide_offer_approved(self->l, &call[i], 0));
+	ASSERT_EQ(0, optmem_write(0));
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(-ENOMEM, test_accept(self->l, 0));
+	ASSERT_EQ(0, optmem_write(131072));
+	for (i = 0; i < 3; i++)
+		EXPECT_TRUE(decide_accepts(self->l, call[i]));
 }
 
 TEST_HARNESS_MAIN

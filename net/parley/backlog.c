@@ -26,9 +26,18 @@ static struct list_head *parley_backlog_list(struct parley_listener *l,
 	}
 }
 
+/* First come, first served; first approved, where they are. */
+static bool parley_backlog_before(const struct parley_call *a,
+				  const struct parley_call *b)
+{
+	if (a->state == PARLEY_CALL_APPROVED)
+		return (s32)(a->turn - b->turn) < 0;
+	return a->id < b->id;
+}
+
 /*
- * By age, but for what is approved: first come, first served. A call is
- * mostly younger than all others on its list or, coming back, older.
+ * A call is mostly the last of all on its list or, coming back, the first. Of
+ * those that are judged the order means nothing.
  */
 static void parley_backlog_insert(struct list_head *list,
 				  struct parley_call *call)
@@ -36,12 +45,11 @@ static void parley_backlog_insert(struct list_head *list,
 	struct list_head *at = list;
 	struct parley_call *pos;
 
-	if (call->state == PARLEY_CALL_PENDING ||
-	    call->state == PARLEY_CALL_DEFERRED) {
+	if (call->state != PARLEY_CALL_JUDGING && !list_empty(list)) {
 		pos = list_last_entry(list, struct parley_call, node);
-		if (!list_empty(list) && pos->id > call->id)
+		if (parley_backlog_before(call, pos))
 			list_for_each_entry(pos, list, node)
-				if (pos->id > call->id) {
+				if (parley_backlog_before(call, pos)) {
 					at = &pos->node;
 					break;
 				}
@@ -410,6 +418,7 @@ static bool parley_backlog_default(struct parley_call *call)
 	call->decision.by = PARLEY_BY_TIMEOUT;
 	call->decision.verdict = PARLEY_ACCEPT;
 	parley_backlog_leave(call);
+	call->turn = ++call->listener->turns;
 	parley_backlog_enter(call, PARLEY_CALL_APPROVED);
 	return false;
 }

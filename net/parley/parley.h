@@ -247,6 +247,8 @@ static inline bool parley_has_records(const struct sock *sk)
  * @promised: bytes per second of the listener's PARLEY_CAPACITY that it has,
  *	from the caller's end what is sent and what is received. listener->lock;
  *	with ESTABLISHED it is the accepted socket's. conf->lock too
+ * @turn: when it was approved, as the listener counts; it wraps.
+ *	listener->lock
  * @reserver: the thread whose accept shall get it, or NULL; changes between
  *	parley_backlog_leave() and parley_backlog_enter(). Holds a reference
  * @id: unique in the namespace, ascending in the order of arrival
@@ -291,6 +293,7 @@ struct parley_call {
 	struct parley_ruling decision;
 	struct parley_policy *policy;
 	u32 promised[2];
+	u32 turn;
 	struct pid *reserver;
 	u64 id;
 	struct parley_addr from;
@@ -382,6 +385,7 @@ const struct parley_qos *parley_call_granted(const struct parley_call *call);
  * @ready: how many an accept can take; written under @lock, read by poll
  * @urgent: how many are on @deferred; likewise
  * @reservations: how many are on @reserved and @marks; written under @lock
+ * @turns: how many approvals there were; it wraps. @lock
  * @deadlines: of the calls, struct parley_call.due. @lock
  * @alarm: for the first of @deadlines, or earlier. Holds a reference while
  *	armed
@@ -426,6 +430,7 @@ struct parley_listener {
 	u32 ready;
 	u32 urgent;
 	u32 reservations;
+	u32 turns;
 	struct timerqueue_head deadlines;
 	struct timer_list alarm;
 	u64 alarm_due;

@@ -182,6 +182,7 @@ static struct pid *parley_verdict_approve(struct parley_call *call,
 	thread = parley_unreserve(call);
 	if (flags & PARLEY_DECIDE_RESERVE)
 		parley_reserve(call);
+	call->turn = ++call->listener->turns;
 	parley_backlog_enter(call, PARLEY_CALL_APPROVED);
 	return thread;
 }

@@ -12,7 +12,7 @@ byte ref[MAX];	/* references to the object */
 byte sref[MAX];	/* to the calling socket */
 byte aref[MAX];	/* to the accepted one */
 byte id[MAX];		/* order of arrival */
-byte place[MAX];	/* on the list of the approved, from 1 */
+byte place[MAX];	/* its turn among the approved, from 1 */
 byte due[MAX];	/* in the tree of deadlines: for which of the two */
 byte reserver[MAX];	/* thread + 1 */
 byte tallied[MAX];	/* parley_call.tallied, while it is moved */
@@ -226,24 +226,29 @@ inline leave(c)
 			ready = ready - (tallied[c] & 1);
 			tallied[c] = tallied[c] & 6
 		:: else
-		fi;
-		i = 0;
-		do
-		:: i < CALLS ->
-			if
-			:: place[c] && place[i] > place[c] -> place[i]--
-			:: else
-			fi;
-			i++
-		:: else -> break
-		od;
-		place[c] = 0;
-		i = 0
+		fi
 	}
 }
 
-/* Behind all that are there, also where an accept failed. */
-inline insert(c)
+/* Its turn is over, or it is not approved any more. */
+inline no_turn(c)
+{
+	i = 0;
+	do
+	:: i < CALLS ->
+		if
+		:: place[c] && place[i] > place[c] -> place[i]--
+		:: else
+		fi;
+		i++
+	:: else -> break
+	od;
+	place[c] = 0;
+	i = 0
+}
+
+/* Behind all that were approved before, wherever they are now. */
+inline turn(c)
 {
 	i = 0;
 	n = 1;
@@ -271,7 +276,8 @@ inline enter(c, to)
 		count[to]++;
 		tally(c);
 		if
-		:: to == APPROVED -> insert(c)
+		:: to == APPROVED && !place[c] -> turn(c)
+		:: to == PENDING || to == DEFERRED -> no_turn(c)
 		:: else
 		fi
 	}
@@ -346,7 +352,7 @@ inline leave_mark(c)
 /* What nobody asks about a call with an outcome: for fewer states. */
 inline no_meaning(c)
 {
-	i = 0;
+	no_turn(c);
 	do
 	:: i < CALLS ->
 		if

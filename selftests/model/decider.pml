@@ -193,6 +193,7 @@ inline decide(c, v, me, keep, b)
 					watch()
 				:: else -> reserver[c] = 0
 				fi;
+				d_step { no_turn(c) };
 				enter(c, APPROVED)
 			:: v == DEFER -> leave(c);
 				reserver[c] = 0;
