@@ -6,6 +6,7 @@
 #endif
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -114,4 +115,52 @@ bool who_offers_is(int listener, const struct who *w)
 	       who_info_is(&next.info, w) &&
 	       !who_differs("groups given", next.groups_room, w->groups) &&
 	       who_groups_are(group, w);
+}
+
+union control {
+	struct cmsghdr head;
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+static void who_message(struct msghdr *msg, union control *control,
+			struct iovec *byte)
+{
+	memset(msg, 0, sizeof(*msg));
+	memset(control, 0, sizeof(*control));
+	msg->msg_iov = byte;
+	msg->msg_iovlen = 1;
+	msg->msg_control = control;
+	msg->msg_controllen = sizeof(*control);
+}
+
+int who_send_fd(int to, int fd)
+{
+	struct iovec byte = { .iov_base = "x", .iov_len = 1 };
+	union control control;
+	struct msghdr msg;
+
+	who_message(&msg, &control, &byte);
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	return sendmsg(to, &msg, 0) == 1 ? 0 : -errno;
+}
+
+int who_receive_fd(int from)
+{
+	union control control;
+	struct msghdr msg;
+	struct iovec byte;
+	char c;
+	int fd;
+
+	byte.iov_base = &c;
+	byte.iov_len = 1;
+	who_message(&msg, &control, &byte);
+	if (parley_wait(from, POLLIN) <= 0 || recvmsg(from, &msg, 0) != 1 ||
+	    !CMSG_FIRSTHDR(&msg))
+		return -EBADMSG;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
 }

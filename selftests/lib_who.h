@@ -50,4 +50,8 @@ bool who_called_is(int fd, const struct who *w);
 /* what PARLEY_IOC_NEXT_CALL says about the oldest call */
 bool who_offers_is(int listener, const struct who *w);
 
+/* Descriptors by a UNIX socket; the descriptor that came, or -EBADMSG */
+int who_send_fd(int to, int fd);
+int who_receive_fd(int from);
+
 #endif /* PARLEY_SELFTEST_LIB_WHO_H */
