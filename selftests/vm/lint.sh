@@ -159,11 +159,11 @@ lint_examples() {
 	verdict "examples in the documentation" "$OUT/examples"
 }
 
-# Each row of the table for those who port names a test that exists.
-lint_winsock() {
-	"$TREE/Documentation/check-winsock.sh" >"$OUT/winsock" 2>&1 ||
-		echo "exit status $?" >>"$OUT/winsock"
-	verdict "tests named in winsock.rst" "$OUT/winsock"
+# Each row of the tables that name tests names some that exist.
+lint_named_tests() {
+	"$TREE/Documentation/check-tests.sh" >"$OUT/tests" 2>&1 ||
+		echo "exit status $?" >>"$OUT/tests"
+	verdict "tests named in winsock.rst and security.rst" "$OUT/tests"
 }
 
 # Where parley differs from its peers is what the test of that was told.
@@ -217,7 +217,7 @@ lint_shellcheck
 lint_kernel_doc
 lint_checkpatch
 lint_examples
-lint_winsock
+lint_named_tests
 lint_conformance
 lint_library
 lint_model

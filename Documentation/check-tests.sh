@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Looks whether every row of the tables in winsock.rst names tests, and whether
-# these exist: ``program.fixture.test`` is TEST_F(fixture, test) in
+# Looks whether every row of the tables in winsock.rst and security.rst names
+# tests, in its fourth cell, and whether these exist: ``program.fixture.test`` is TEST_F(fixture, test) in
 # selftests/program.c, ``program.global.test`` is TEST(test).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-# rows: "LINE FIRST-CELL" and then its tests, one on each line, after a blank
+# rows PAGE: "LINE FIRST-CELL" and then its tests, one on each line, after a
+# blank
 rows()
 {
 	awk '
@@ -32,7 +33,7 @@ rows()
 			$0 = substr($0, RSTART + RLENGTH)
 		}
 	}
-	' Documentation/winsock.rst
+	' "$1"
 }
 
 # exists PROGRAM.FIXTURE.TEST
@@ -50,7 +51,8 @@ exists()
 	grep -Eq "$pattern" "selftests/$program.c"
 }
 
-# complaints: what is wrong, one on each line; and how many rows there are
+# complaints PAGE LEAST: what is wrong, one on each line; a page has so many rows
+# at least
 complaints()
 {
 	row=
@@ -65,18 +67,27 @@ complaints()
 			;;
 		*)
 			[ "$tests" -gt 0 ] || echo "$row: it names no test"
-			row="Documentation/winsock.rst:$line"
+			row="$1:$line"
 			count=$((count + 1))
 			tests=0
 			;;
 		esac
 	done
 	[ "$tests" -gt 0 ] || echo "$row: it names no test"
-	[ "$count" -ge 100 ] ||
-		echo "Documentation/winsock.rst: found $count rows: is a table gone?"
+	[ "$count" -ge "$2" ] ||
+		echo "$1: found $count rows: is a table gone?"
 }
 
-wrong=$(rows | complaints)
+# check PAGE LEAST
+check()
+{
+	rows "Documentation/$1" | complaints "Documentation/$1" "$2"
+}
+
+wrong=$(
+	check winsock.rst 100
+	check security.rst 40
+)
 [ -z "$wrong" ] || {
 	echo "$wrong"
 	exit 1
