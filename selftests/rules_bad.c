@@ -271,6 +271,47 @@ TEST_F(bad, reply_too_long)
 	EXPECT_EQ(1, rules_code(self->l, NULL));
 }
 
+/*
+ * However often bytes of the pool are part of a reply: all replies together are
+ * no more than the pool may be. What is the same is counted once.
+ */
+TEST_F(bad, replies_too_many)
+{
+	const __u32 fit = RULES_POOL_MAX / TERMS_DATA_MAX;
+	struct rules *t = rules_new();
+	struct parley_rule *r;
+	__u32 i;
+
+	ASSERT_NE(NULL, t);
+	ASSERT_EQ(0, parley_sysctl_write("parley/max_call_data",
+					 TERMS_DATA_MAX));
+	t->arg.pool_len = RULES_POOL_MAX;
+	for (i = 0; i < PARLEY_RULES_MAX; i++) {
+		r = rules_refuse(t, 1);
+		r->then.reply = i;
+		r->then.reply_len = TERMS_DATA_MAX;
+	}
+	EXPECT_TRUE(rules_set_fails(self->l, t, -EMSGSIZE, fit,
+				    PARLEY_FIELD_THEN));
+	for (i = fit; i < PARLEY_RULES_MAX; i++)
+		t->rule[i].then.reply = i % fit;
+	EXPECT_EQ(0, rules_set(self->l, t));
+	rules_once(r, 1);
+	r->over = r->then;
+	r->over.reply = fit;
+	EXPECT_TRUE(rules_set_fails(self->l, t, -EMSGSIZE, PARLEY_RULES_MAX - 1,
+				    PARLEY_FIELD_OVER));
+	r->over.reply = 0;
+	EXPECT_EQ(0, rules_set(self->l, t));
+	rules_say(&t->arg.otherwise, 9, 0);
+	t->arg.otherwise.reply_len = 1;
+	EXPECT_TRUE(rules_set_fails(self->l, t, -EMSGSIZE, PARLEY_RULES_MAX,
+				    PARLEY_FIELD_THEN));
+	rules_free(t);
+	ASSERT_EQ(0, rules_set(self->l, self->old));
+	EXPECT_EQ(1, rules_code(self->l, NULL));
+}
+
 static int set(int fd, void *arg)
 {
 	return ioctl(fd, PARLEY_IOC_SET_RULES, arg) ? -errno : 0;

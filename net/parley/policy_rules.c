@@ -49,6 +49,7 @@ struct parley_rule_entry {
  * @reply: of @otherwise
  * @pool: @pool_len bytes
  * @pool_len: does not change
+ * @room: bytes that replies may still have, while the table is made
  * @count: how many rules
  * @rules: they
  */
@@ -60,6 +61,7 @@ struct parley_rule_table {
 	struct parley_rule_reply reply;
 	u8 *pool;
 	u32 pool_len;
+	u32 room;
 	u32 count;
 	struct parley_rule_entry rules[];
 };
@@ -207,19 +209,37 @@ parley_rule_reply_find(const struct parley_rule_table *table,
 	return NULL;
 }
 
-/* Makes what an answer carries. Return: 0 or -ENOMEM. */
+/*
+ * The reply data of an answer. Replies may share bytes of the pool, but have
+ * copies of their own, so that they outlive the table: without a limit to all
+ * of them a table could take a hundred times as much memory as its pool.
+ * Return: the bytes, held, or -EMSGSIZE or -ENOMEM as a pointer.
+ */
+static struct parley_blob *
+parley_rule_reply_bytes(struct parley_rule_table *table,
+			const struct parley_rule_answer *answer)
+{
+	struct parley_blob *blob;
+
+	blob = parley_blob_get(parley_rule_reply_find(table, answer));
+	if (blob)
+		return blob;
+	if (answer->reply_len > table->room)
+		return ERR_PTR(-EMSGSIZE);
+	table->room -= answer->reply_len;
+	return parley_blob_new(KERNEL_SOCKPTR(table->pool + answer->reply),
+			       answer->reply_len);
+}
+
+/* Makes what an answer carries. Return: 0, -EMSGSIZE or -ENOMEM. */
 static int parley_rule_reply_make(struct parley_rule_reply *to,
 				  const struct parley_rule_answer *answer,
-				  const struct parley_rule_table *table)
+				  struct parley_rule_table *table)
 {
 	struct parley_blob *blob;
 
 	if (answer->reply_len) {
-		blob = parley_blob_get(parley_rule_reply_find(table, answer));
-		if (!blob)
-			blob = parley_blob_new(KERNEL_SOCKPTR(table->pool +
-							      answer->reply),
-					       answer->reply_len);
+		blob = parley_rule_reply_bytes(table, answer);
 		if (IS_ERR(blob))
 			return PTR_ERR(blob);
 		to->reply = blob;
@@ -270,23 +290,34 @@ static int parley_rules_check(struct parley_rule_table *table,
 	return 0;
 }
 
-static int parley_rules_fill(struct parley_rule_table *table)
+static int parley_rules_fill(struct parley_rule_table *table,
+			     struct parley_rules *arg)
 {
+	enum parley_rule_field field;
 	struct parley_rule_entry *e;
-	int err;
+	int err = 0;
 	u32 i;
 
+	table->room = PARLEY_POOL_MAX;
 	for (i = 0; i < table->count; i++) {
 		e = &table->rules[i];
 		cond_resched();
+		field = PARLEY_FIELD_THEN;
 		err = parley_rule_reply_make(&e->then, &e->rule.then, table);
-		if (!err)
-			err = parley_rule_reply_make(&e->over, &e->rule.over,
-						     table);
 		if (err)
-			return err;
+			break;
+		field = PARLEY_FIELD_OVER;
+		err = parley_rule_reply_make(&e->over, &e->rule.over, table);
+		if (err)
+			break;
 	}
-	return parley_rule_reply_make(&table->reply, &table->otherwise, table);
+	if (!err) {
+		field = PARLEY_FIELD_THEN;
+		err = parley_rule_reply_make(&table->reply, &table->otherwise,
+					     table);
+	}
+	/* Without memory no rule is to blame. */
+	return err == -EMSGSIZE ? parley_rules_bad(arg, i, field, err) : err;
 }
 
 static int parley_rules_copy(struct parley_rule_table *table,
@@ -320,7 +351,7 @@ static int parley_rules_build(struct parley_rule_table *table,
 	if (!err)
 		err = parley_rules_check(table, arg, max_reply);
 	if (!err)
-		err = parley_rules_fill(table);
+		err = parley_rules_fill(table, arg);
 	return err;
 }
 
