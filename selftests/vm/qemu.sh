@@ -59,9 +59,13 @@ probe_kvm() {
 # the result file does.  SECONDS 0 means no limit.
 boot() {
 	local dir=$1 seconds=$2 memory=1G
+	local -a words=("${COMMAND_LINE[@]}")
 
 	shift 2
 	[ -z "$K_DEBUG" ] || memory=3G
+	# What comes from the heap is full of 0x6b until somebody writes to it:
+	# the poison tests look for that in all that programs are given.
+	[ "$K_NAME" != debug ] || words+=("slub_debug=P,kmalloc-*")
 	echo "parley-vm: incomplete" >"$dir/result"
 	: >"$dir/console"
 	timeout --foreground -k 10 "$seconds" qemu-system-x86_64 \
@@ -73,7 +77,7 @@ boot() {
 		-serial chardev:result \
 		"$@" \
 		-kernel "$K_IMAGE" -initrd "$dir/initramfs" \
-		-append "${COMMAND_LINE[*]}" || true
+		-append "${words[*]}" || true
 }
 
 # boot_watched DIR SECONDS SILENCE: for tests.  Shows each top-level result as
