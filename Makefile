@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 # The tests: KERNEL=6.1 and TEST=accept or TEST=accept.case narrow them.
 KERNEL ?=
 TEST ?=
-export TEST V BENCH MODE
+export TEST V BENCH MODE ADD
 
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 VM := selftests/vm
@@ -68,6 +68,9 @@ check:
 check-debug:
 	@$(VM)/run.sh test debug
 
+coverage:
+	@$(VM)/run.sh test gcov
+
 bench:
 	@$(VM)/run.sh bench $(KERNEL)
 
@@ -105,6 +108,7 @@ help:
 	@echo "make demo          a VM in which calls are accepted, refused, timed out"
 	@echo "make check         the tests in a VM on every stock kernel (KERNEL=, TEST=, V=1)"
 	@echo "make check-debug   the same and KUnit, with KASAN, lockdep, kmemleak (TEST=)"
+	@echo "make coverage      the same, and which lines and branches of the module ran (TEST=, ADD=1)"
 	@echo "make bench         what things cost beside other families (KERNEL=, MODE=, BENCH=)"
 	@echo "make bench-docs    the same, written to Documentation/bench.*"
 	@echo "make ratio         redis, nginx, iperf3 on parley and on TCP (KERNEL=)"
@@ -114,6 +118,6 @@ help:
 	@echo "make refresh       look for newer kernels; otherwise the cache is used as it is"
 	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
 
-.PHONY: all module tools install dkms demo check check-debug bench bench-docs
-.PHONY: ratio shell lint model refresh
+.PHONY: all module tools install dkms demo check check-debug coverage bench
+.PHONY: bench-docs ratio shell lint refresh model
 .PHONY: clean clean-cache help

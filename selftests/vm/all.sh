@@ -21,6 +21,8 @@
 . "$VM_DIR/btf.sh"
 # shellcheck source=build.sh
 . "$VM_DIR/build.sh"
+# shellcheck source=coverage.sh
+. "$VM_DIR/coverage.sh"
 # shellcheck source=apps.sh
 . "$VM_DIR/apps.sh"
 # shellcheck source=initramfs.sh

@@ -9,6 +9,7 @@
 #   K_IMAGE    the bzImage
 #   K_RELEASE  what uname -r says in the VM
 #   K_MODULES  directory of the image's own modules, or empty
+#   K_COVERAGE 1 where the module counts what runs, or empty
 #   K_ARGS     what kbuild gets for the module, beside its directory
 # and kernel_make builds against that kernel.
 
@@ -41,6 +42,7 @@ use_kernel() {
 	K_NAME=$(canonical_kernel "$1")
 	K_SID=
 	K_DEBUG=
+	K_COVERAGE=
 	K_ARGS=()
 	case $K_NAME in
 	debug)
@@ -50,9 +52,13 @@ use_kernel() {
 		return
 		;;
 	gcov)
-		# The same kernel, with a module that counts its lines.
+		# The same kernel, with a module that counts its lines.  What UBSAN
+		# checks would be branches of the module's; the counters take room
+		# on the stack.
 		use_debug_kernel
-		K_ARGS=(GCOV_PROFILE=y)
+		K_COVERAGE=1
+		K_ARGS=(GCOV_PROFILE=y UBSAN_SANITIZE=n
+			KCFLAGS=-Wframe-larger-than=2048)
 		return
 		;;
 	6.1) use_stock_kernel bookworm linux-image-cloud-amd64 ;;

@@ -80,18 +80,19 @@ boot() {
 		-append "${words[*]}" || true
 }
 
-# boot_watched DIR SECONDS SILENCE: for tests.  Shows each top-level result as
-# it comes, and ends a VM that reports nothing for SILENCE seconds.
+# boot_watched DIR SECONDS SILENCE [QEMU-ARG...]: for tests.  Shows each top-level
+# result as it comes, and ends a VM that reports nothing for SILENCE seconds.
 boot_watched() {
 	local dir=$1 seconds=$2 silence=$3 pid tail lines line rc since
 
+	shift 3
 	accelerator
 	echo "parley-vm: incomplete" >"$dir/result"
 	# tail wakes up when the file grows; it is ended when QEMU has.
 	exec {lines}< <(exec tail -q -n +1 -f "$dir/result" 2>/dev/null)
 	tail=$!
 	(
-		boot "$dir" "$seconds" </dev/null 2>"$dir/qemu.log"
+		boot "$dir" "$seconds" "$@" </dev/null 2>"$dir/qemu.log"
 		kill "$tail" 2>/dev/null || true
 	) &
 	pid=$!

@@ -10,6 +10,7 @@
 #
 # TEST=name[.case][,...] narrows what "test" runs; kunit is a name on debug.
 # V=1 names what passed.
+# ADD=1 with the kernel gcov: what earlier runs of the same module covered counts, too.
 # MODE=counted or MODE=smp, and BENCH="--only stream:64KiB --families unix,parley" or
 # what else bench takes, narrow what "bench" measures.
 # PARLEY_LIMIT=seconds goes for every program, on a slow machine say.
@@ -114,13 +115,15 @@ prepare_test() {
 		echo "KUNIT=${#suites[@]}"
 		echo "KUNIT_SUITES=\"${suites[*]}\""
 		echo "KMEMLEAK=${K_DEBUG:-0}"
+		echo "COVERAGE=${K_COVERAGE:-0}"
 	} >"$dir/vm.conf"
+	[ -z "$K_COVERAGE" ] || note_coverage "$dir"
 	make_initramfs "$dir/initramfs" "$dir/vm.conf" "$dir/list"
 }
 
 # run_one KERNEL TOTALS: what run_test starts for each kernel.
 run_one() {
-	local dir name limit rest silence=0 total=0
+	local dir name limit rest silence=0 total=0 ports=()
 
 	use_kernel "$1"
 	run_dir test
@@ -131,9 +134,12 @@ run_one() {
 		[ "$limit" -le "$silence" ] || silence=$limit
 	done <"$dir/list"
 	log "$K_NAME ($K_RELEASE): running $(wc -l <"$dir/list") programs"
+	[ -z "$K_COVERAGE" ] ||
+		ports=(-serial "file:$dir/coverage.tar.gz")
 	# Booting, KUnit and the scan for leaks come on top.
-	boot_watched "$dir" "$((total + 600))" "$((silence + 180))"
+	boot_watched "$dir" "$((total + 600))" "$((silence + 180))" "${ports[@]}"
 	judge "$dir" "$2"
+	[ -z "$K_COVERAGE" ] || judge_coverage "$dir" "$2"
 }
 
 # run_dir MODE: sets RUN_DIR, a directory of this process' own, and lets the

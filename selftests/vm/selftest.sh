@@ -381,6 +381,58 @@ check_btf() {
 	PATH=$WORK/bin:$PATH fake_refused "a pahole that fails" "pahole cannot"
 }
 
+# gcov_says SOURCE: like gcov -t -b -c about that file of the module's.
+gcov_says() {
+	echo "        -:    0:Source:/m/net/parley/$1"
+	cat
+}
+
+# What ran in one object ran; what the kernel's headers and the tests have in them
+# does not count.
+check_coverage() {
+	local in=$WORK/text
+
+	{
+		gcov_says a.c <<-'END'
+			function f called 5 returned 100% blocks executed 60%
+			        5:    3:int f(int x)
+			        -:    4:{
+			       5*:    5:	if (x && g(x))
+			branch  0 taken 5 (fallthrough)
+			branch  1 taken 0
+			call    2 never executed
+			    #####:    6:		return 1;
+			    #####:    7:	return 2;
+		END
+		gcov_says tests/a_kunit.c <<-'END'
+			    #####:    1:static void a_test(void)
+		END
+		gcov_says tests/../a.c <<-'END'
+			function f called 1 returned 100% blocks executed 60%
+			        1:    3:int f(int x)
+			        1:    5:	if (x && g(x))
+			branch  0 taken 0
+			branch  1 taken 1
+			        1:    7:	return 2;
+		END
+		gcov_says ../../../usr/include/b.h <<-'END'
+			    #####:    1:static inline int b(void)
+		END
+	} >"$in"
+	awk -v root=/m/ -v table="$WORK/table" -v lines="$WORK/lines" \
+		-v branches="$WORK/branches" -f "$VM_DIR/coverage.awk" "$in"
+	checks=$((checks + 1))
+	[ "$(sed -n '2s/  */ /gp' "$WORK/table")" = \
+		"net/parley/a.c 4 3 75.0 2 2 100.0" ] ||
+		flawed "the table of coverage is $(cat "$WORK/table")"
+	[ "$(wc -l <"$WORK/table")" -eq 3 ] ||
+		flawed "foreign files are in the table of coverage"
+	[ "$(cat "$WORK/lines")" = "net/parley/a.c:6: f: return 1;" ] ||
+		flawed "the lines that never ran are $(cat "$WORK/lines")"
+	[ ! -s "$WORK/branches" ] ||
+		flawed "branches of two objects were not added up"
+}
+
 check_reports
 check_skips
 check_kunit
@@ -389,4 +441,5 @@ check_silence
 check_cache
 check_sources
 check_btf
+check_coverage
 log "harness self-test: $checks checks hold"
