@@ -71,6 +71,9 @@ check-debug:
 coverage:
 	@$(VM)/run.sh test gcov
 
+check-time:
+	@DAYS=$(DAYS) $(VM)/run.sh time $(KERNEL)
+
 bench:
 	@$(VM)/run.sh bench $(KERNEL)
 
@@ -109,6 +112,7 @@ help:
 	@echo "make check         the tests in a VM on every stock kernel (KERNEL=, TEST=, V=1)"
 	@echo "make check-debug   the same and KUnit, with KASAN, lockdep, kmemleak (TEST=)"
 	@echo "make coverage      the same, and which lines and branches of the module ran (TEST=, ADD=1)"
+	@echo "make check-time    the tests of time, where it is counted (KERNEL=, TEST=, DAYS=)"
 	@echo "make bench         what things cost beside other families (KERNEL=, MODE=, BENCH=)"
 	@echo "make bench-docs    the same, written to Documentation/bench.*"
 	@echo "make ratio         redis, nginx, iperf3 on parley and on TCP (KERNEL=)"
@@ -118,6 +122,6 @@ help:
 	@echo "make refresh       look for newer kernels; otherwise the cache is used as it is"
 	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
 
-.PHONY: all module tools install dkms demo check check-debug coverage bench
-.PHONY: bench-docs ratio shell lint refresh model
+.PHONY: all module tools install dkms demo check check-debug check-time coverage
+.PHONY: bench bench-docs ratio shell lint model refresh
 .PHONY: clean clean-cache help

@@ -88,7 +88,7 @@ boot_watched() {
 	local dir=$1 seconds=$2 silence=$3 pid tail lines line rc since
 
 	shift 3
-	accelerator
+	[ -n "${COUNTED:-}" ] || accelerator
 	echo "parley-vm: incomplete" >"$dir/result"
 	# tail wakes up when the file grows; it is ended when QEMU has.
 	exec {lines}< <(exec tail -q -n +1 -f "$dir/result" 2>/dev/null)
@@ -136,14 +136,21 @@ boot_terminal() {
 # one for each byte; where that is not said to be fast, the kernel copies by words.
 SLOW_MOVSB=erms=off,fsrm=off
 
-# boot_counted DIR SECONDS: the same, but the VM's time are the instructions that
-# its one processor executes, a nanosecond each.
-boot_counted() {
+# counted COMMAND...: runs it; the time of its VMs are the instructions that their
+# one processor executes, a nanosecond each, and where it has nothing to do, time
+# passes at once.
+counted() {
+	local COUNTED=1
 	local -a ACCEL=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
 	local -a COMMAND_LINE=("${COMMAND_LINE[@]}" mitigations=off)
 	local SMP=1 CPU=max,$SLOW_MOVSB MEMORY=2G
 
-	boot "$1" "$2" -chardev stdio,id=terminal,signal=off \
+	"$@"
+}
+
+# boot_counted DIR SECONDS: as boot_terminal.
+boot_counted() {
+	counted boot "$1" "$2" -chardev stdio,id=terminal,signal=off \
 		-serial chardev:terminal
 }
 

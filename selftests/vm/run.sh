@@ -4,6 +4,7 @@
 #	run.sh test [KERNEL...]		the tests, KERNELs or all stock ones
 #	run.sh demo			the demonstration, on 6.12
 #	run.sh ratio [KERNEL]		programs on parley and on TCP, on 6.12
+#	run.sh time [KERNEL]		the tests of time, or TEST, counted; DAYS=1
 #	run.sh shell [KERNEL]		a prompt in the VM
 #	run.sh bench [KERNEL]		what things cost
 #	run.sh bench-docs [KERNEL]	the same, and Documentation/bench.* from it
@@ -22,6 +23,8 @@
 . "$VM_DIR/judge.sh"
 # shellcheck source=qemu.sh
 . "$VM_DIR/qemu.sh"
+# shellcheck source=companion.sh
+. "$VM_DIR/companion.sh"
 
 # limit_of PROGRAM: its seconds, from the file limits; five times on a kernel
 # for debugging.
@@ -133,13 +136,32 @@ run_one() {
 		total=$((total + limit))
 		[ "$limit" -le "$silence" ] || silence=$limit
 	done <"$dir/list"
+	if [ -n "${COUNTED:-}" ]; then
+		# Of the host's.
+		total=$((1200 + 30 * DAYS)) silence=$((600 + 30 * DAYS))
+	fi
 	log "$K_NAME ($K_RELEASE): running $(wc -l <"$dir/list") programs"
+	companion_args "$dir"
+	companion "$dir" &
+	# shellcheck disable=SC2064
+	trap "kill $!" EXIT
 	[ -z "$K_COVERAGE" ] ||
 		ports=(-serial "file:$dir/coverage.tar.gz")
 	# Booting, KUnit and the scan for leaks come on top.
-	boot_watched "$dir" "$((total + 600))" "$((silence + 180))" "${ports[@]}"
+	boot_watched "$dir" "$((total + 600))" "$((silence + 180))" \
+		"${COMPANION[@]}" "${ports[@]}"
 	judge "$dir" "$2"
 	[ -z "$K_COVERAGE" ] || judge_coverage "$dir" "$2"
+}
+
+# run_one_counted KERNEL TOTALS: the same where time is counted, and cheap.  What
+# programs may take is the VM's time, and a day is nothing; the host's is another.
+run_one_counted() {
+	local DAYS=${DAYS:-1}
+	local -a COMMAND_LINE=("${COMMAND_LINE[@]}" PARLEY_COUNTED=1
+		"PARLEY_DAYS=$DAYS" tsc=reliable nowatchdog)
+
+	counted run_one "$@"
 }
 
 # run_dir MODE: sets RUN_DIR, a directory of this process' own, and lets the
@@ -168,7 +190,7 @@ run_test() {
 	for kernel in "${kernels[@]}"; do
 		# A process of its own: where the module does not even build,
 		# that is this kernel's failure, and the others go on.
-		if ! "$VM_DIR/run.sh" one "$kernel" "$totals.one"; then
+		if ! "$VM_DIR/run.sh" "${ONE:-one}" "$kernel" "$totals.one"; then
 			echo "FAIL $kernel (could not be tested)"
 			echo "0 1 0" >"$totals.one"
 		fi
@@ -183,6 +205,20 @@ run_test() {
 		echo "$passed $failed $skipped" >>"$PARLEY_SUMMARY"
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" -eq 0 ]
+}
+
+# run_time [KERNEL...]: the tests of time, or TEST, where time is counted.
+run_time() {
+	local program
+
+	if [ -z "${TEST:-}" ]; then
+		for program in "$TREE"/selftests/time_*.c; do
+			program=$(basename "$program" .c)
+			TEST=${TEST:+$TEST,}$program
+		done
+	fi
+	export TEST DAYS
+	ONE=one-counted PARLEY_LIMIT=${PARLEY_LIMIT:-20000000} run_test "${1:-6.12}"
 }
 
 # prepare_terminal MODE: the VM of "demo", "shell", "bench" and "ratio", for the
@@ -335,7 +371,9 @@ mode=${1:-}
 [ $# -eq 0 ] || shift
 case $mode in
 test) run_test "$@" ;;
+time) run_time "$@" ;;
 one) run_one "$@" ;;
+one-counted) run_one_counted "$@" ;;
 demo) run_demo "$@" ;;
 bench) run_bench "$@" ;;
 bench-docs) run_bench_docs "$@" ;;
