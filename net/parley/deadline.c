@@ -10,18 +10,21 @@
 
 #include "parley.h"
 
+/* Timers that have less than this to go come with the tick they are set for. */
+#define PARLEY_DEADLINE_NEAR	63
+
 static unsigned long parley_deadline_ticks(u64 ns)
 {
-	u64 ticks = div_u64(ns, TICK_NSEC) + 1;
+	/* Rounded up, and a tick more: the one that runs is not whole. */
+	u64 ticks = div_u64(ns, TICK_NSEC) + 2;
 
 	/*
 	 * What is far off, timers round up, by an eighth at most: too late for
 	 * calls with less time that come meanwhile. Come before, and once more.
 	 */
-	if (ticks > 63)
+	if (ticks >= PARLEY_DEADLINE_NEAR)
 		ticks -= ticks / 8;
-	/* A tick more: the one that runs is not whole. */
-	return min_t(u64, ticks + 1, MAX_JIFFY_OFFSET);
+	return min_t(u64, ticks, MAX_JIFFY_OFFSET);
 }
 
 /* Let the timer come at @due. */
