@@ -83,6 +83,10 @@ bench-docs:
 ratio:
 	@$(VM)/run.sh ratio $(KERNEL)
 
+# "make soak SECONDS=180": make's own, not the shell's variable of that name.
+soak:
+	@SOAK_SECONDS=$(SECONDS) $(VM)/run.sh soak $(KERNEL)
+
 shell:
 	@$(VM)/run.sh shell $(KERNEL)
 
@@ -116,6 +120,7 @@ help:
 	@echo "make bench         what things cost beside other families (KERNEL=, MODE=, BENCH=)"
 	@echo "make bench-docs    the same, written to Documentation/bench.*"
 	@echo "make ratio         redis, nginx, iperf3 on parley and on TCP (KERNEL=)"
+	@echo "make soak          storms and redis, memory flat at the end (SECONDS=3600, KERNEL=)"
 	@echo "make lint          checkpatch, sparse, W=1, kernel-doc, shellcheck, UAPI checks"
 	@echo "make model         a call's life, searched by spin in all configurations"
 	@echo "make shell         a prompt in the VM (KERNEL=)"
@@ -123,5 +128,5 @@ help:
 	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
 
 .PHONY: all module tools install dkms demo check check-debug check-time coverage
-.PHONY: bench bench-docs ratio shell lint model refresh
+.PHONY: bench bench-docs ratio shell soak lint model refresh
 .PHONY: clean clean-cache help

@@ -75,6 +75,7 @@ make_initramfs() {
 		install -m 755 "$VM_DIR/demo.sh" "$root/demo"
 	fi
 	install -m 755 "$VM_DIR/ratio.sh" "$root/ratio"
+	install -m 755 "$VM_DIR/soak.sh" "$root/soak"
 	# Not compressed: the guest would spend longer than QEMU on loading it.
 	(cd "$root" && find . | LC_ALL=C sort |
 		"$BUSYBOX" cpio -o -H newc -R 0:0 2>/dev/null) >"$archive"

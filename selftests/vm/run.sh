@@ -6,6 +6,7 @@
 #	run.sh ratio [KERNEL]		programs on parley and on TCP, on 6.12
 #	run.sh time [KERNEL]		the tests of time, or TEST, counted; DAYS=1
 #	run.sh shell [KERNEL]		a prompt in the VM
+#	run.sh soak [KERNEL]		storms and redis for SOAK_SECONDS, on debug
 #	run.sh bench [KERNEL]		what things cost
 #	run.sh bench-docs [KERNEL]	the same, and Documentation/bench.* from it
 #
@@ -15,6 +16,8 @@
 # MODE=counted or MODE=smp, and BENCH="--only stream:64KiB --families unix,parley" or
 # what else bench takes, narrow what "bench" measures.
 # PARLEY_LIMIT=seconds goes for every program, on a slow machine say.
+# SOAK_STORMS="storm bpf_storm", SOAK_SCALE=percent and SOAK_SEED narrow the soak;
+# laps have to be short enough for five in its time.
 # PARLEY_SUMMARY names a file that gets this step's totals added.
 
 # shellcheck source-path=SCRIPTDIR source=all.sh
@@ -357,6 +360,65 @@ run_ratio() {
 	judge_terminal ratio "the comparison"
 }
 
+# prepare_soak DIR
+prepare_soak() {
+	local dir=$1 storms=${SOAK_STORMS:-storm storm_decide bpf_storm} storm
+
+	# shellcheck disable=SC2086 # a list
+	build_tests $storms
+	build_tools
+	build_module
+	for storm in $storms; do
+		echo "$storm 0"
+	done >"$dir/list"
+	printf '%s test\n' boot storms redis quiet taint rmmod leaks >"$dir/expected"
+	{
+		echo "MODE=soak"
+		echo "PLAN=$(wc -l <"$dir/expected")"
+		echo "KUNIT=0"
+		echo "KMEMLEAK=${K_DEBUG:-0}"
+		echo "SOAK_SECONDS=$SOAK_SECONDS"
+		echo "SOAK_STORMS='$storms'"
+		echo "SOAK_SEED=${SOAK_SEED:-}"
+		echo "SOAK_SCALE=${SOAK_SCALE:-}"
+		# Rounds of the benchmark shall be shorter than storms.
+		echo "SOAK_REQUESTS=$([ -n "$K_DEBUG" ] && echo 500 || echo 3000)"
+	} >"$dir/vm.conf"
+	WITH_APPS=1 make_initramfs "$dir/initramfs" "$dir/vm.conf" "$dir/list"
+}
+
+# run_soak [KERNEL]: leaves samples.tsv, figures and a plot, soak.svg.
+run_soak() {
+	local dir rc=0 passed failed skipped
+
+	SOAK_SECONDS=${SOAK_SECONDS:-3600}
+	need_packages bench
+	use_busybox
+	use_kernel "${1:-debug}"
+	run_dir soak
+	dir=$RUN_DIR
+	with_lock "$BUILD_LOCK" prepare_soak "$dir"
+	log "$K_NAME ($K_RELEASE): soaking for $SOAK_SECONDS seconds;" \
+		"figures: $BUILD/$K_NAME/soak/samples.tsv"
+	: >"$dir/samples.tsv"
+	boot_watched "$dir" "$((SOAK_SECONDS + 4000))" 2400 \
+		-chardev file,id=samples,path="$dir/samples.tsv" \
+		-serial chardev:samples
+	judge "$dir" "$dir/totals"
+	awk -f "$VM_DIR/soak.awk" "$dir/samples.tsv" | tee "$dir/figures" || rc=1
+	draw_soak "$dir"
+	read -r passed failed skipped <"$dir/totals"
+	[ "$failed" -eq 0 ] && [ "$rc" -eq 0 ]
+}
+
+# draw_soak DIR
+draw_soak() {
+	run_logged "$1/gnuplot.log" gnuplot -e "samples='$1/samples.tsv'" \
+		-e "out='$1/soak.svg'" "$VM_DIR/soak.gp" ||
+		die "the plot could not be drawn"
+	log "a plot: $BUILD/$K_NAME/soak/soak.svg"
+}
+
 run_shell() {
 	need_packages check
 	use_busybox
@@ -378,6 +440,7 @@ demo) run_demo "$@" ;;
 bench) run_bench "$@" ;;
 bench-docs) run_bench_docs "$@" ;;
 ratio) run_ratio "$@" ;;
+soak) run_soak "$@" ;;
 shell | --shell) run_shell "$@" ;;
-*) die "usage: run.sh test|demo|bench|bench-docs|ratio|shell [KERNEL...]" ;;
+*) die "usage: run.sh test|demo|bench|bench-docs|ratio|soak|shell [KERNEL...]" ;;
 esac

@@ -433,6 +433,42 @@ check_coverage() {
 		flawed "branches of two objects were not added up"
 }
 
+# soak_of LAPS KIB-A-LAP: what a soak would have noted, with some noise.
+soak_of() {
+	awk -v laps="$1" -v more="$2" 'BEGIN {
+		OFS = "\t"
+		for (i = 1; i <= laps; i++) {
+			kernel = 50000 + more * i + i % 3 * 200
+			# Caches get their size, and once something is odd.
+			kernel += i < 4 ? i * 2000 - 8000 : i == laps - 2 ? 900 : 0
+			print "load", 60 * i - 20, i, 0, 0, 0, kernel + 5000
+			print "calm", 60 * i, i, 0, 0, 20000, kernel, 0, 2, 0, 0,
+				0, 3000 * i, 1, 1, 1, 1000 * i
+		}
+	}'
+}
+
+check_soak() {
+	local growth
+
+	checks=$((checks + 1))
+	soak_of 40 0 | awk -f "$VM_DIR/soak.awk" >"$WORK/text" ||
+		flawed "flat memory grows: $(cat "$WORK/text")"
+	# A page for each hundred calls, and half of that.
+	for growth in 120 60; do
+		checks=$((checks + 1))
+		! soak_of 40 $growth | awk -f "$VM_DIR/soak.awk" >"$WORK/text" ||
+			flawed "$growth KiB a lap: $(cat "$WORK/text")"
+		grep -q "memory grows" "$WORK/text" ||
+			flawed "$growth KiB a lap: $(cat "$WORK/text")"
+	done
+	checks=$((checks + 1))
+	! soak_of 4 0 | awk -f "$VM_DIR/soak.awk" >"$WORK/text" ||
+		flawed "a soak of four laps says something"
+	! awk -f "$VM_DIR/soak.awk" </dev/null >"$WORK/text" 2>&1 ||
+		flawed "a soak without figures says something"
+}
+
 check_reports
 check_skips
 check_kunit
@@ -442,4 +478,5 @@ check_cache
 check_sources
 check_btf
 check_coverage
+check_soak
 log "harness self-test: $checks checks hold"
