@@ -217,7 +217,7 @@ struct crowd {
 static void *crowd_call(void *arg)
 {
 	struct crowd *c = arg;
-	int i, fd, n;
+	int i, fd, err, n;
 
 	if (become(ANN)) {
 		c->bad++;
@@ -225,7 +225,9 @@ static void *crowd_call(void *arg)
 	}
 	for (i = 0; i < ROUNDS; i++) {
 		fd = parley_socket(SOCK_NONBLOCK);
-		if (test_connect(fd, HOST, PORT) == -EINPROGRESS)
+		/* Another one may have accepted it already. */
+		err = test_connect(fd, HOST, PORT);
+		if (!err || err == -EINPROGRESS)
 			__atomic_add_fetch(&c->in, 1, __ATOMIC_RELAXED);
 		else if (parley_reason(fd) != PARLEY_REASON_USER_LIMIT)
 			__atomic_add_fetch(&c->bad, 1, __ATOMIC_RELAXED);

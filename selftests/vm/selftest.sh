@@ -37,7 +37,7 @@ verdict_of() {
 	printf '%s\n' "$@" >"$dir/expected"
 	cat >"$dir/result"
 	printf '%s\n' "${CONSOLE:-Linux version}" >"$dir/console"
-	K_NAME=${AS_KERNEL:-6.12} K_DEBUG= K_RELEASE=test
+	K_NAME=${AS_KERNEL:-6.12} K_DEBUG='' K_RELEASE=test
 	rm -f "$WORK/totals"
 	SKIPS=$WORK/skips judge "$dir" "$WORK/totals" >"$WORK/text"
 	read -r passed failed skipped <"$WORK/totals"
@@ -212,7 +212,7 @@ check_silence() {
 
 	mkdir -p "$WORK/bin" "$dir"
 	accelerator() { ACCEL=(); }
-	K_NAME=6.12 K_DEBUG= K_IMAGE=none
+	K_NAME=6.12 K_DEBUG='' K_IMAGE=none
 	# shellcheck disable=SC2016
 	printf '#!/bin/sh\nexec sleep 100\n' >"$WORK/bin/qemu-system-x86_64"
 	chmod +x "$WORK/bin/qemu-system-x86_64"
