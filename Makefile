@@ -66,7 +66,10 @@ check:
 	@$(VM)/run.sh test $(KERNEL)
 
 check-debug:
-	@$(VM)/run.sh test debug
+	@$(VM)/run.sh test $(or $(KERNEL),debug)
+
+check-kcsan:
+	@$(VM)/run.sh test kcsan
 
 coverage:
 	@$(VM)/run.sh test gcov
@@ -115,6 +118,8 @@ help:
 	@echo "make demo          a VM in which calls are accepted, refused, timed out"
 	@echo "make check         the tests in a VM on every stock kernel (KERNEL=, TEST=, V=1)"
 	@echo "make check-debug   the same and KUnit, with KASAN, lockdep, kmemleak (TEST=)"
+	@echo "                   KERNEL=debug-sid: on the newest kernel instead, built here, too"
+	@echo "make check-kcsan   the tests with many threads, where KCSAN looks for data races (TEST=)"
 	@echo "make coverage      the same, and which lines and branches of the module ran (TEST=, ADD=1)"
 	@echo "make check-time    the tests of time, where it is counted (KERNEL=, TEST=, DAYS=)"
 	@echo "make bench         what things cost beside other families (KERNEL=, MODE=, BENCH=)"
@@ -127,6 +132,6 @@ help:
 	@echo "make refresh       look for newer kernels; otherwise the cache is used as it is"
 	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
 
-.PHONY: all module tools install dkms demo check check-debug check-time coverage
-.PHONY: bench bench-docs ratio shell soak lint model refresh
+.PHONY: all module tools install dkms demo check check-debug check-kcsan
+.PHONY: check-time coverage bench bench-docs ratio shell soak lint model refresh
 .PHONY: clean clean-cache help

@@ -35,7 +35,8 @@ unsigned int race_scale(unsigned int usual)
 
 	if (text)
 		percent = strtoul(text, NULL, 0);
-	else if (!access("/sys/kernel/debug/kmemleak", F_OK))
+	else if (!access("/sys/kernel/debug/kmemleak", F_OK) ||
+		 !access("/sys/kernel/debug/kcsan", F_OK))
 		percent = 10;
 	number = usual * percent / 100;
 	return number ? number : 1;

@@ -20,8 +20,8 @@ __u64 race_seed(void);
  * race_scale() - how many rounds to run
  * @usual: the number on a stock kernel
  *
- * PARLEY_STORM_SCALE is a percentage. Without it, a kernel with kmemleak, where
- * everything is slow, gets a tenth.
+ * PARLEY_STORM_SCALE is a percentage. Without it, a kernel with kmemleak or
+ * KCSAN, where everything is slow, gets a tenth.
  */
 unsigned int race_scale(unsigned int usual);
 

@@ -11,6 +11,8 @@
 finish_module_btf() {
 	local ko=$1 dir=$2
 
+	# A kernel without types has no programs that would look for ours.
+	! typeless_kernel || return 0
 	if ! has_section "$ko" .BTF; then
 		[ -n "$(btfless_headers)" ] ||
 			refuse_module "$ko" "was built without BTF"
@@ -25,6 +27,12 @@ finish_module_btf() {
 		refuse_module "$ko" "has no policies, which this kernel has"
 	fi
 	check_btf_ids "$ko"
+}
+
+# typeless_kernel: whether the kernel in use was built here, without BTF.
+typeless_kernel() {
+	[ -n "$K_DEBUG" ] && [ -e "$K_DIR/.config" ] &&
+		! grep -q '^CONFIG_DEBUG_INFO_BTF=y' "$K_DIR/.config"
 }
 
 # has_section FILE NAME

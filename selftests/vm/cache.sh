@@ -4,6 +4,8 @@
 #	cache.sh refresh	forgets what has a newer package; the next run
 #				fetches that
 #	cache.sh clean		removes everything that was fetched or built
+#	cache.sh has KERNEL	whether a kernel for debugging is there, as it would
+#				be built now
 
 # shellcheck source-path=SCRIPTDIR source=all.sh
 . "$(dirname "${BASH_SOURCE[0]}")/all.sh"
@@ -42,6 +44,12 @@ refresh() {
 		[ -e "$CACHE/source-files" ] ||
 			rm -rf "$CACHE/source-tree" "$CACHE/libbpf"
 	fi
+	if [ -e "$CACHE/sid-source" ]; then
+		apt_root sid
+		refresh_entry sid-source sid "linux-source-$(sid_series)"
+		[ -e "$CACHE/sid-source" ] ||
+			rm -rf "$CACHE/sid-build-root" "$CACHE"/debug-[0-9]*-kernel
+	fi
 	# Image and headers of sid must be of one version: both or none.
 	if [ -e "$CACHE/sid-root" ]; then
 		apt_root sid
@@ -60,7 +68,10 @@ clean)
 	log "removing $CACHE"
 	rm -rf "${CACHE:?}"
 	;;
+has)
+	have_debug_kernel "$(canonical_kernel "${2:-debug}")"
+	;;
 *)
-	die "usage: cache.sh refresh|clean"
+	die "usage: cache.sh refresh|clean|has KERNEL"
 	;;
 esac

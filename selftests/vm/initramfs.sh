@@ -36,6 +36,7 @@ make_initramfs() {
 	chmod 755 "$root/init"
 	cp "$config" "$root/vm.conf"
 	grep -Ev '^(#|$)' "$VM_DIR/splats" >"$root/splats"
+	cp "$VM_DIR/kcsan.awk" "$root/kcsan.awk"
 	printf 'root:x:0:0:root:/root:/bin/sh\n' >"$root/etc/passwd"
 	printf 'nobody:x:65534:65534:nobody:/:/bin/sh\n' >>"$root/etc/passwd"
 	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"

@@ -8,10 +8,22 @@ FINAL="parley-vm: complete"
 
 # splats_on_console DIR: like splats in /init, for what the VM could not see.
 splats_on_console() {
-	local dir=$1
+	local dir=$1 log=$1/console
 
 	grep -Ev '^(#|$)' "$VM_DIR/splats" >"$dir/splats"
-	grep -aE -m 1 -A 40 -f "$dir/splats" "$dir/console" >"$dir/splat"
+	if kernel_checks kcsan; then
+		log=$dir/console.ours
+		: >"$dir/core-races"
+		awk -v core="$dir/core-races" -f "$VM_DIR/kcsan.awk" \
+			"$dir/console" >"$log"
+	fi
+	grep -aE -m 1 -A 40 -f "$dir/splats" "$log" >"$dir/splat"
+}
+
+# list_core_races DIR: what KCSAN found where the module has no part: not a failure.
+list_core_races() {
+	log "$K_NAME: $(wc -l <"$1/core-races") data races without the module:"
+	sort "$1/core-races" | uniq -c | sort -rn >&2
 }
 
 # judge DIR TOTALS: prints what failed in the run recorded in DIR and adds
@@ -40,6 +52,7 @@ judge() {
 		echo "     the last lines of the console:"
 		tail -n 30 "$dir/console" | sed 's/^/     /'
 	fi
+	! kernel_checks kcsan || list_core_races "$dir"
 	echo "$K_NAME ($K_RELEASE): $passed passed, $failed failed," \
 		"$skipped skipped"
 	echo "$passed $failed $skipped" >>"$totals"

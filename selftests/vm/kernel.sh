@@ -4,8 +4,10 @@
 #
 # Sourced after lib.sh, packages.sh, aptroot.sh, sid.sh and debug-kernel.sh.
 # use_kernel NAME sets what the others need to know:
-#   K_NAME     the name results are shown under: 6.1, 6.12, 7.2, debug, gcov
+#   K_NAME     the name results are shown under: 6.1, 6.12, 7.2, debug, gcov, kcsan,
+#              debug-7.2
 #   K_DEBUG    1 where the kernel is one for debugging, or empty
+#   K_CHECKS   what such a kernel has, of "kunit", "kmemleak" and "kcsan"
 #   K_IMAGE    the bzImage
 #   K_RELEASE  what uname -r says in the VM
 #   K_MODULES  directory of the image's own modules, or empty
@@ -22,16 +24,18 @@ stock_kernels() {
 # canonical_kernel NAME: the name, with "sid" turned into its series.
 canonical_kernel() {
 	case $1 in
-	6.1 | 6.12 | debug | gcov) printf '%s\n' "$1" ;;
+	6.1 | 6.12 | debug | gcov | kcsan) printf '%s\n' "$1" ;;
 	sid) sid_series ;;
 	7.2)
 		# The series sid had when this was written: it means "the
 		# newest", also after sid has moved on.
 		sid_series
 		;;
+	debug-sid | debug-7.2) printf 'debug-%s\n' "$(sid_series)" ;;
 	*)
-		if [ "$1" != "$(sid_series)" ]; then
-			die "unknown kernel '$1': 6.1, 6.12, sid ($(sid_series)), debug, gcov"
+		if [ "${1#debug-}" != "$(sid_series)" ]; then
+			die "unknown kernel '$1': 6.1, 6.12, sid ($(sid_series))," \
+				"debug, gcov, kcsan, debug-sid"
 		fi
 		printf '%s\n' "$1"
 		;;
@@ -42,24 +46,29 @@ use_kernel() {
 	K_NAME=$(canonical_kernel "$1")
 	K_SID=
 	K_DEBUG=
+	K_CHECKS=
 	K_COVERAGE=
 	K_ARGS=()
 	case $K_NAME in
-	debug)
-		use_debug_kernel
+	debug | debug-*)
+		use_debug_kernel "$K_NAME"
+		K_CHECKS="kunit kmemleak"
 		# The fuzzer follows what the module runs.
 		K_ARGS=(KCOV_INSTRUMENT=y)
-		return
 		;;
 	gcov)
 		# The same kernel, with a module that counts its lines.  What UBSAN
 		# checks would be branches of the module's; the counters take room
 		# on the stack.
-		use_debug_kernel
+		use_debug_kernel debug
+		K_CHECKS="kunit kmemleak"
 		K_COVERAGE=1
 		K_ARGS=(GCOV_PROFILE=y UBSAN_SANITIZE=n
 			KCFLAGS=-Wframe-larger-than=2048)
-		return
+		;;
+	kcsan)
+		use_debug_kernel kcsan
+		K_CHECKS=kcsan
 		;;
 	6.1) use_stock_kernel bookworm linux-image-cloud-amd64 ;;
 	6.12) use_stock_kernel bookworm linux-image-6.12-cloud-amd64 ;;
@@ -69,6 +78,11 @@ use_kernel() {
 		use_stock_kernel sid linux-image-cloud-amd64
 		;;
 	esac
+}
+
+# kernel_checks WHAT: whether the kernel in use has that.
+kernel_checks() {
+	[[ " ${K_CHECKS:-} " = *" $1 "* ]]
 }
 
 # use_stock_kernel SUITE METAPACKAGE
@@ -139,7 +153,10 @@ kernel_make() {
 	local dir=$1 src
 
 	shift
-	if [ -n "$K_DEBUG" ]; then
+	if [ -n "$K_DEBUG" ] && [ -n "$K_SID" ]; then
+		sid_run "$dir" make -C "${K_DIR/#$CACHE//cache}" M=/work \
+			"${K_ARGS[@]}" "$@"
+	elif [ -n "$K_DEBUG" ]; then
 		make -C "$K_DIR" M="$dir" "${K_ARGS[@]}" "$@"
 	elif [ -n "$K_SID" ]; then
 		sid_make "$dir" "$@"

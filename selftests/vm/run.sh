@@ -10,7 +10,8 @@
 #	run.sh bench [KERNEL]		what things cost
 #	run.sh bench-docs [KERNEL]	the same, and Documentation/bench.* from it
 #
-# TEST=name[.case][,...] narrows what "test" runs; kunit is a name on debug.
+# TEST=name[.case][,...] narrows what "test" runs; kunit is a name on debug.  On kcsan
+# it is, where nothing else is asked for, what kcsan-programs lists.
 # V=1 names what passed.
 # ADD=1 with the kernel gcov: what earlier runs of the same module covered counts, too.
 # MODE=counted or MODE=smp, and BENCH="--only stream:64KiB --families unix,parley" or
@@ -94,8 +95,12 @@ prepare_test() {
 	build_tests "${programs[@]}"
 	build_tools
 	build_module
+	if kernel_checks kcsan; then
+		nm -u "$MODULE_KO" | grep -w __tsan_read8 >/dev/null ||
+			die "KCSAN does not see what the module does"
+	fi
 	list_programs >"$dir/list"
-	if [ -n "$K_DEBUG" ] &&
+	if kernel_checks kunit &&
 		[[ -z ${TEST:-} || ,$TEST, = *,kunit,* ]]; then
 		[ -n "$KUNIT_KO" ] || die "the build made no parley_kunit.ko"
 		mapfile -t suites < <(kunit_suites)
@@ -113,6 +118,7 @@ prepare_test() {
 		while read -r name rest; do
 			echo "$name program"
 		done <"$dir/list"
+		! kernel_checks kcsan || echo "kcsan test"
 		printf '%s test\n' taint rmmod leaks
 	} >"$dir/expected"
 	{
@@ -120,7 +126,8 @@ prepare_test() {
 		echo "PLAN=$(wc -l <"$dir/expected")"
 		echo "KUNIT=${#suites[@]}"
 		echo "KUNIT_SUITES=\"${suites[*]}\""
-		echo "KMEMLEAK=${K_DEBUG:-0}"
+		echo "KMEMLEAK=$(kernel_checks kmemleak && echo 1 || echo 0)"
+		echo "KCSAN=$(kernel_checks kcsan && echo 1 || echo 0)"
 		echo "COVERAGE=${K_COVERAGE:-0}"
 	} >"$dir/vm.conf"
 	[ -z "$K_COVERAGE" ] || note_coverage "$dir"
@@ -132,6 +139,9 @@ run_one() {
 	local dir name limit rest silence=0 total=0 ports=()
 
 	use_kernel "$1"
+	if [ "$K_NAME" = kcsan ] && [ -z "${TEST:-}" ]; then
+		TEST=$(grep -v '^#' "$VM_DIR/kcsan-programs" | paste -sd,)
+	fi
 	run_dir test
 	dir=$RUN_DIR
 	with_lock "$BUILD_LOCK" prepare_test "$dir"

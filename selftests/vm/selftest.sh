@@ -39,7 +39,7 @@ verdict_of() {
 	printf '%s\n' "${CONSOLE:-Linux version}" >"$dir/console"
 	K_NAME=${AS_KERNEL:-6.12} K_DEBUG='' K_RELEASE=test
 	rm -f "$WORK/totals"
-	SKIPS=$WORK/skips judge "$dir" "$WORK/totals" >"$WORK/text"
+	SKIPS=$WORK/skips judge "$dir" "$WORK/totals" >"$WORK/text" 2>&1
 	read -r passed failed skipped <"$WORK/totals"
 	checks=$((checks + 1))
 }
@@ -204,6 +204,52 @@ check_console() {
 	CONSOLE="[    0.1] Memory: 1G available, parley: loaded" \
 		verdict_of "boot test" "accept program" < <(usual | report)
 	expect "a clean console" "4 0 0"
+}
+
+# race FUNCTION FUNCTION: like KCSAN's report of a data race.
+race() {
+	cat <<-END
+		[    2.0] ==================================================================
+		[    2.0] BUG: KCSAN: data-race in ${1%+*} / ${2%+*}
+		[    2.0]
+		[    2.0] write to 0xff11000001 of 8 bytes by task 175 on cpu 1:
+		[    2.0]  $1
+		[    2.0]  __x64_sys_connect+0x41/0x50
+		[    2.0]
+		[    2.0] read to 0xff11000001 of 8 bytes by task 166 on cpu 0:
+		[    2.0]  list_del+0x5b/0x2a0
+		[    2.0]  $2
+		[    2.0] ==================================================================
+	END
+}
+
+# A data race is ours where the module is in one of its stacks.
+check_races() {
+	local K_CHECKS=kcsan core="do_exit+0x1/0x2" ours="parley_x+0x1/0x2 [parley]"
+
+	CONSOLE=$(race "$core" "$core") verdict_of "boot test" "accept program" \
+		< <(usual | report)
+	expect "a data race of the kernel's own" "4 0 0"
+	[ "$(wc -l <"$WORK/run/core-races")" -eq 1 ] ||
+		flawed "a data race of the kernel's own is not listed"
+	CONSOLE=$(race "$core" "$ours") verdict_of "boot test" "accept program" \
+		< <(usual | report)
+	must_fail "a data race with the module reading"
+	CONSOLE=$(race "$ours" "$core") verdict_of "boot test" "accept program" \
+		< <(usual | report)
+	must_fail "a data race with the module writing"
+	CONSOLE=$(race "$core" "$core" && race "$core" "$ours") \
+		verdict_of "boot test" "accept program" < <(usual | report)
+	must_fail "a data race of the module's after another"
+	CONSOLE=$(race "$core" "$core" | sed '$d') \
+		verdict_of "boot test" "accept program" < <(usual | report)
+	must_fail "a report of a data race that is cut off"
+	CONSOLE=$(race "$core" "$core" && echo "[    3.0] WARNING: CPU: 0") \
+		verdict_of "boot test" "accept program" < <(usual | report)
+	must_fail "a warning after a data race"
+	K_CHECKS='' CONSOLE=$(race "$core" "$core") \
+		verdict_of "boot test" "accept program" < <(usual | report)
+	must_fail "a data race where KCSAN is not expected"
 }
 
 # A machine that says nothing, and one that dies at once.
@@ -381,6 +427,33 @@ check_btf() {
 	PATH=$WORK/bin:$PATH fake_refused "a pahole that fails" "pahole cannot"
 }
 
+# configured LINE...: what becomes of two configurations, the second over the first,
+# where kconfig leaves these lines; in a process of its own, which it may end.
+configured() {
+	checks=$((checks + 1))
+	printf '%s\n' "$@" >"$WORK/kept"
+	(configure_debug_kernel) 2>"$WORK/text" &
+	wait $!
+}
+
+# What a configuration asks for is there in the end, or there is no kernel.
+check_configs() {
+	K_DIR=$WORK/obj DEBUG_NAME=fake
+	DEBUG_CONFIGS=("$WORK/one.config" "$WORK/two.config")
+	mkdir -p "$K_DIR"
+	printf '%s\n' CONFIG_A=y CONFIG_B=y CONFIG_C=2 >"$WORK/one.config"
+	printf '%s\n' '# CONFIG_B is not set' CONFIG_C=3 >"$WORK/two.config"
+	debug_make() {
+		[ "$1" = allnoconfig ] || cp "$WORK/kept" "$K_DIR/.config"
+	}
+	configured CONFIG_A=y '# CONFIG_B is not set' CONFIG_C=3 ||
+		flawed "a good configuration was refused: $(cat "$WORK/text")"
+	! configured CONFIG_A=y CONFIG_C=2 || flawed "an old value went unnoticed"
+	! configured CONFIG_C=3 || flawed "a lost symbol went unnoticed"
+	! configured CONFIG_A=y CONFIG_B=y CONFIG_C=3 ||
+		flawed "a symbol that stayed went unnoticed"
+}
+
 # gcov_says SOURCE: like gcov -t -b -c about that file of the module's.
 gcov_says() {
 	echo "        -:    0:Source:/m/net/parley/$1"
@@ -473,10 +546,12 @@ check_reports
 check_skips
 check_kunit
 check_console
+check_races
 check_silence
 check_cache
 check_sources
 check_btf
+check_configs
 check_coverage
 check_soak
 log "harness self-test: $checks checks hold"
