@@ -74,6 +74,9 @@ check-kcsan:
 coverage:
 	@$(VM)/run.sh test gcov
 
+coverage-docs:
+	@$(VM)/run.sh coverage-docs
+
 check-time:
 	@DAYS=$(DAYS) $(VM)/run.sh time $(KERNEL)
 
@@ -121,6 +124,7 @@ help:
 	@echo "                   KERNEL=debug-sid: on the newest kernel instead, built here, too"
 	@echo "make check-kcsan   the tests with many threads, where KCSAN looks for data races (TEST=)"
 	@echo "make coverage      the same, and which lines and branches of the module ran (TEST=, ADD=1)"
+	@echo "make coverage-docs the same, written to Documentation/coverage.rst"
 	@echo "make check-time    the tests of time, where it is counted (KERNEL=, TEST=, DAYS=)"
 	@echo "make bench         what things cost beside other families (KERNEL=, MODE=, BENCH=)"
 	@echo "make bench-docs    the same, written to Documentation/bench.*"
@@ -133,5 +137,6 @@ help:
 	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
 
 .PHONY: all module tools install dkms demo check check-debug check-kcsan
-.PHONY: check-time coverage bench bench-docs ratio shell soak lint model refresh
+.PHONY: check-time coverage coverage-docs bench bench-docs ratio soak shell lint
+.PHONY: model refresh
 .PHONY: clean clean-cache help

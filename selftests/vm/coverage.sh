@@ -66,6 +66,7 @@ report_coverage() {
 	awk -v root="$BUILD/$K_NAME/module/" -v table="$dir/table" \
 		-v lines="$dir/lines" -v branches="$dir/branches" \
 		-f "$VM_DIR/coverage.awk" "${COUNTED[@]}"
+	echo "$K_RELEASE" >"$dir/release"
 	cat "$dir/table"
 	log "$K_NAME: ${#COUNTED[@]} runs counted; lines that never ran: $out/lines"
 	log "$K_NAME: branches that were never taken: $out/branches"
@@ -78,4 +79,30 @@ judge_coverage() {
 		echo "FAIL $K_NAME coverage"
 		echo "0 1 0" >>"$2"
 	}
+}
+
+# document_coverage: writes the figures of the latest run into the documentation.
+document_coverage() {
+	local run=$BUILD/gcov/test doc=$TREE/Documentation/coverage.rst
+
+	{
+		echo "::"
+		echo
+		sed -e 's/^/   /' -e 's/ *$//' "$run/table"
+		echo
+		echo "Kernel $(cat "$run/release"), parley" \
+			"$(git -C "$TREE" describe --always --dirty)," \
+			"$(date -u +%Y-%m-%d)."
+	} >"$run/figures"
+	awk -v figures="$run/figures" '
+		/^\.\. end figures$/ {
+			print ""
+			while ((getline line < figures) > 0)
+				print line
+			print ""
+			inside = 0
+		}
+		!inside
+		/^\.\. begin figures$/ { inside = 1 }' "$doc" >"$run/doc"
+	cat "$run/doc" >"$doc"
 }

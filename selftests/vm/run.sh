@@ -2,6 +2,7 @@
 # Boots a VM for a kernel and does something in it.
 #
 #	run.sh test [KERNEL...]		the tests, KERNELs or all stock ones
+#	run.sh coverage-docs		all tests on gcov, and Documentation/coverage.rst
 #	run.sh demo			the demonstration, on 6.12
 #	run.sh ratio [KERNEL]		programs on parley and on TCP, on 6.12
 #	run.sh time [KERNEL]		the tests of time, or TEST, counted; DAYS=1
@@ -234,6 +235,16 @@ run_time() {
 	ONE=one-counted PARLEY_LIMIT=${PARLEY_LIMIT:-20000000} run_test "${1:-6.12}"
 }
 
+# run_coverage_docs: also where a test fails: what ran, ran.
+run_coverage_docs() {
+	local rc=0
+
+	TEST='' ADD='' run_test gcov &
+	wait $! || rc=$?
+	document_coverage
+	return "$rc"
+}
+
 # prepare_terminal MODE: the VM of "demo", "shell", "bench" and "ratio", for the
 # kernel in use.
 prepare_terminal() {
@@ -446,11 +457,12 @@ test) run_test "$@" ;;
 time) run_time "$@" ;;
 one) run_one "$@" ;;
 one-counted) run_one_counted "$@" ;;
+coverage-docs) run_coverage_docs ;;
 demo) run_demo "$@" ;;
 bench) run_bench "$@" ;;
 bench-docs) run_bench_docs "$@" ;;
 ratio) run_ratio "$@" ;;
 soak) run_soak "$@" ;;
 shell | --shell) run_shell "$@" ;;
-*) die "usage: run.sh test|demo|bench|bench-docs|ratio|soak|shell [KERNEL...]" ;;
+*) die "usage: run.sh test|time|coverage-docs|demo|bench|bench-docs|ratio|soak|shell [KERNEL...]" ;;
 esac
