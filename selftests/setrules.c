@@ -164,8 +164,7 @@ TEST_F(rules, are_obeyed)
 TEST_F(rules, blamed)
 {
 	static const char *const too_long =
-		"the reply exceeds net.parley.max_call_data, "
-		"or all of them exceed 1 MiB";
+		"the reply exceeds net.parley.max_call_data, or all of them 1 MiB";
 
 	ASSERT_EQ(0, parley_sysctl_write("parley/max_call_data", 4));
 	self->got = ruleset_of("refuse uid 5 reply \"fine\"");

@@ -196,7 +196,7 @@ static bool rates(unsigned long long moment, int port)
 }
 
 /* A paced connection gets a second's credit in a second. */
-static bool paced(unsigned long long moment, int port)
+static bool paces(unsigned long long moment, int port)
 {
 	const struct parley_flowspec flow = pace_flow(RATE, BUCKET);
 	int fd[2], l = parley_listener(HOST, port, 4);
@@ -225,7 +225,7 @@ static bool paced(unsigned long long moment, int port)
 }
 
 /* What was held back with MSG_MORE is announced after a fifth of a second. */
-static bool held(unsigned long long moment, int port)
+static bool withholds(unsigned long long moment, int port)
 {
 	int fd[2], l = parley_listener(HOST, port, 4);
 	unsigned long long begun;
@@ -248,7 +248,7 @@ static long reserve(void *arg)
 }
 
 /* What was kept for a thread that ends is anybody's after a tenth of one. */
-static bool reserved(unsigned long long moment, int port)
+static bool reserves(unsigned long long moment, int port)
 {
 	int l = parley_listener(HOST, port, 4);
 	struct parley_thread decider;
@@ -274,26 +274,26 @@ static const struct {
 	{ "accept", accepting },
 	{ "connect", connecting },
 	{ "rates", rates },
-	{ "paced", paced },
-	{ "held data", held },
-	{ "reserved calls", reserved },
+	{ "pacing", paces },
+	{ "held data", withholds },
+	{ "reserved calls", reserves },
 };
 
 /* When the kernel's ticks will be so many, or 0. */
 static unsigned long long when_ticks(unsigned long long ticks)
 {
-	unsigned long long now = parley_now_ns(), jiffies = 0;
+	unsigned long long now = parley_now_ns(), ticked = 0;
 	FILE *f = fopen("/proc/timer_list", "re");
 	char line[256];
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "jiffies: %llu", &jiffies) == 1)
+		if (sscanf(line, "jiffies: %llu", &ticked) == 1)
 			break;
 	if (f)
 		fclose(f);
-	if (!jiffies || jiffies > ticks)
+	if (!ticked || ticked > ticks)
 		return 0;
-	return now + (ticks - jiffies) * time_tick();
+	return now + (ticks - ticked) * time_tick();
 }
 
 FIXTURE(bits) {

@@ -52,7 +52,7 @@ FIXTURE_SETUP(jump)
 }
 
 /* So far from what it would be. */
-static int jump(const FIXTURE_DATA(jump) *self, long long seconds)
+static int jump(const struct _test_data_jump *self, long long seconds)
 {
 	unsigned long long gone = parley_now_ns() - self->begun + self->wall.tv_nsec;
 	const struct timespec ts = {
@@ -88,7 +88,7 @@ static bool soon(void)
 }
 
 /* Without it nothing here would be tested. */
-static bool has_jumped(const FIXTURE_DATA(jump) *self, long long seconds)
+static bool has_jumped(const struct _test_data_jump *self, long long seconds)
 {
 	long long off = wall_seconds() - self->wall.tv_sec - seconds;
 

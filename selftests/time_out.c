@@ -73,15 +73,19 @@ FIXTURE_VARIANT(pending) {
 FIXTURE_VARIANT_ADD(pending, connect) {
 	.verdict = PARLEY_REFUSE,
 };
+
 FIXTURE_VARIANT_ADD(pending, connect_sysctl) {
 	.sysctl = "parley/connect_timeout_ms", .verdict = PARLEY_REFUSE,
 };
+
 FIXTURE_VARIANT_ADD(pending, defer) {
 	.defers = true, .verdict = PARLEY_REFUSE,
 };
+
 FIXTURE_VARIANT_ADD(pending, defer_accept) {
 	.defers = true, .verdict = PARLEY_ACCEPT,
 };
+
 FIXTURE_VARIANT_ADD(pending, defer_sysctl) {
 	.sysctl = "parley/defer_timeout_ms", .defers = true,
 	.verdict = PARLEY_REFUSE,
@@ -116,7 +120,7 @@ static int listens(int port, unsigned int ms, bool defers, unsigned int verdict,
 }
 
 static int begin(struct pending *p, int epoll, int port, unsigned int ms,
-		 const FIXTURE_VARIANT(pending) *v)
+		 const struct _fixture_variant_pending *v)
 {
 	struct epoll_event ev = { .events = EPOLLERR, .data.ptr = p };
 	int err;
@@ -228,7 +232,7 @@ FIXTURE(blocking) {
 };
 
 /* Each returns the socket that is to wait, ready for it. */
-static int who_calls(FIXTURE_DATA(blocking) *self)
+static int who_calls(struct _test_data_blocking *self)
 {
 	if (self->fd >= 0)
 		close(self->fd);
@@ -236,7 +240,7 @@ static int who_calls(FIXTURE_DATA(blocking) *self)
 	return self->fd;
 }
 
-static int who_called(FIXTURE_DATA(blocking) *self)
+static int who_called(struct _test_data_blocking *self)
 {
 	int err;
 
@@ -247,17 +251,17 @@ static int who_called(FIXTURE_DATA(blocking) *self)
 	return err ?: self->fd;
 }
 
-static int who_listens(FIXTURE_DATA(blocking) *self)
+static int who_listens(struct _test_data_blocking *self)
 {
 	return self->listener;
 }
 
-static int who_reads(FIXTURE_DATA(blocking) *self)
+static int who_reads(struct _test_data_blocking *self)
 {
 	return self->pair[0];
 }
 
-static int who_writes(FIXTURE_DATA(blocking) *self)
+static int who_writes(struct _test_data_blocking *self)
 {
 	static const char bytes[4096];
 
@@ -297,7 +301,7 @@ static int do_send(int fd)
 }
 
 FIXTURE_VARIANT(blocking) {
-	int (*who)(FIXTURE_DATA(blocking) *self);
+	int (*who)(struct _test_data_blocking *self);
 	int (*wait)(int fd);
 	int option;
 	int err;
@@ -306,21 +310,27 @@ FIXTURE_VARIANT(blocking) {
 FIXTURE_VARIANT_ADD(blocking, connect) {
 	who_calls, do_connect, SO_SNDTIMEO, -EINPROGRESS,
 };
+
 FIXTURE_VARIANT_ADD(blocking, connect_again) {
 	who_called, do_connect, SO_SNDTIMEO, -EALREADY,
 };
+
 FIXTURE_VARIANT_ADD(blocking, accept) {
 	who_listens, do_accept, SO_RCVTIMEO, -EAGAIN,
 };
+
 FIXTURE_VARIANT_ADD(blocking, next_call) {
 	who_listens, do_next, SO_RCVTIMEO, -EAGAIN,
 };
+
 FIXTURE_VARIANT_ADD(blocking, recv) {
 	who_reads, do_recv, SO_RCVTIMEO, -EAGAIN,
 };
+
 FIXTURE_VARIANT_ADD(blocking, recv_before) {
 	who_called, do_recv, SO_RCVTIMEO, -EAGAIN,
 };
+
 FIXTURE_VARIANT_ADD(blocking, send) {
 	who_writes, do_send, SO_SNDTIMEO, -EAGAIN,
 };

@@ -59,8 +59,8 @@ FIXTURE_TEARDOWN(stop)
 }
 
 /* Stands still and comes back. Return: the host's answer was this. */
-static bool stand_still(FIXTURE_DATA(stop) *self,
-			const FIXTURE_VARIANT(stop) *v)
+static bool stand_still(struct _test_data_stop *self,
+			const struct _fixture_variant_stop *v)
 {
 	char line[80] = "";
 	size_t len = 0;
@@ -78,8 +78,8 @@ static bool stand_still(FIXTURE_DATA(stop) *self,
 	return false;
 }
 
-static bool stood_still(FIXTURE_DATA(stop) *self,
-			const FIXTURE_VARIANT(stop) *v)
+static bool stood_still(struct _test_data_stop *self,
+			const struct _fixture_variant_stop *v)
 {
 	unsigned long long gone = self->answered - self->asked;
 
@@ -92,7 +92,7 @@ static bool stood_still(FIXTURE_DATA(stop) *self,
 }
 
 /* How a call has to end that was begun so many steps ago. */
-static bool ended(FIXTURE_DATA(stop) *self, unsigned int i, int err)
+static bool ended(struct _test_data_stop *self, unsigned int i, int err)
 {
 	unsigned long long now;
 	int events = parley_wait(self->fd[i], POLLOUT);

@@ -36,8 +36,7 @@ static void plib_explain(const struct parley_rules *r, int err,
 	if (err == EMSGSIZE && r->bad_rule == PARLEY_RULE_NONE)
 		text = "the bytes of all rules together exceed 1 MiB";
 	else if (err == EMSGSIZE)
-		text = "the reply exceeds net.parley.max_call_data, "
-		       "or all of them exceed 1 MiB";
+		text = "the reply exceeds net.parley.max_call_data, or all of them 1 MiB";
 	else if (err == E2BIG)
 		text = "there are more rules than the kernel takes";
 	else if (err == EINVAL && r->bad_field < ARRAY_SIZE(plib_fields))
