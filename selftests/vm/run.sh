@@ -17,6 +17,8 @@
 # ADD=1 with the kernel gcov: what earlier runs of the same module covered counts, too.
 # MODE=counted or MODE=smp, and BENCH="--only stream:64KiB --families unix,parley" or
 # what else bench takes, narrow what "bench" measures.
+# PARLEY_STORM_SCALE=percent is how long races and storms are; less on kernels for
+# debugging if nothing is said.
 # PARLEY_LIMIT=seconds goes for every program, on a slow machine say.
 # SOAK_STORMS="storm bpf_storm", SOAK_SCALE=percent and SOAK_SEED narrow the soak;
 # laps have to be short enough for five in its time.
@@ -130,6 +132,7 @@ prepare_test() {
 		echo "KMEMLEAK=$(kernel_checks kmemleak && echo 1 || echo 0)"
 		echo "KCSAN=$(kernel_checks kcsan && echo 1 || echo 0)"
 		echo "COVERAGE=${K_COVERAGE:-0}"
+		echo "SCALE=${PARLEY_STORM_SCALE:-}"
 	} >"$dir/vm.conf"
 	[ -z "$K_COVERAGE" ] || note_coverage "$dir"
 	make_initramfs "$dir/initramfs" "$dir/vm.conf" "$dir/list"
