@@ -68,6 +68,11 @@ boot() {
 	# What comes from the heap is full of 0x6b until somebody writes to it:
 	# the poison tests look for that in all that programs are given.
 	[ "$K_NAME" != debug ] || words+=("slub_debug=P,kmalloc-*")
+	# Every 200th access is watched, for so long that a thread on the other
+	# emulated processor gets somewhere: by default hardly anything is seen.
+	[ "$K_NAME" != kcsan ] ||
+		words+=(kcsan.skip_watch=200 kcsan.udelay_task=400
+			kcsan.udelay_interrupt=100)
 	echo "parley-vm: incomplete" >"$dir/result"
 	: >"$dir/console"
 	timeout --foreground -k 10 "$seconds" qemu-system-x86_64 \
