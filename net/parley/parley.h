@@ -98,7 +98,6 @@ enum parley_call_state {
 
 bool parley_state_may(enum parley_call_state from, enum parley_call_state to);
 bool parley_state_ended(enum parley_call_state state);
-bool parley_state_charged(enum parley_call_state state);
 
 /* af_parley.c: sockets */
 

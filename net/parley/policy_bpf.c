@@ -361,9 +361,9 @@ static struct bpf_struct_ops parley_bpf_ops = {
  * @sk: the socket
  * @fd: descriptor of a policy's link
  *
- * Context: process, may sleep.
- * Return: 0, -ENOPROTOOPT, -EBADF, -EINVAL where it is no link, or not one of
- * a policy, or the socket does not listen and never will, -ENOMEM.
+ * Context: process, may sleep; parley_ops_usable.
+ * Return: 0, -EBADF, -EINVAL where it is no link, or not one of a policy, or
+ * the socket does not listen and never will, -ENOMEM.
  */
 int parley_ops_choose_link(struct sock *sk, int fd)
 {
@@ -371,8 +371,6 @@ int parley_ops_choose_link(struct sock *sk, int fd)
 	struct bpf_link *link;
 	int err = -EINVAL;
 
-	if (!parley_ops_usable)
-		return -ENOPROTOOPT;
 	link = bpf_link_get_from_fd(fd);
 	if (IS_ERR(link))
 		return PTR_ERR(link);

@@ -78,7 +78,7 @@ static long parley_splice_fill(struct socket *sock, size_t len,
  * @sock: the socket
  * @ppos: not for sockets
  * @pipe: the pipe, locked, with a free buffer and a reader
- * @len: how many bytes at most
+ * @len: how many bytes at most, at least one
  * @flags: SPLICE_F_NONBLOCK: do not wait, whatever the socket's flags say
  *
  * Context: process, may sleep.
@@ -103,13 +103,9 @@ ssize_t parley_splice_read(struct socket *sock, loff_t *ppos,
 	size_t room;
 	long n;
 
-	if (used >= pipe->max_usage)
-		return -EAGAIN;
 	/* What was read must all go into the pipe. */
 	room = min_t(size_t, pipe->max_usage - used, PIPE_DEF_BUFFERS);
 	room = min_t(size_t, len, room * PAGE_SIZE);
-	if (!room)
-		return 0;
 
 	do {
 		n = parley_splice_wait(sock, room, nowait ? MSG_DONTWAIT : 0);

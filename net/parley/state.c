@@ -65,16 +65,3 @@ bool parley_state_ended(enum parley_call_state state)
 {
 	return PARLEY_OUTCOMES & BIT(state);
 }
-
-/**
- * parley_state_charged - whether a call counts for its listener's backlog
- * @state: the state
- *
- * Context: any.
- * Return: true for the states between delivery and outcome.
- */
-bool parley_state_charged(enum parley_call_state state)
-{
-	return state == PARLEY_CALL_PENDING || state == PARLEY_CALL_JUDGING ||
-	       state == PARLEY_CALL_DEFERRED || state == PARLEY_CALL_APPROVED;
-}

@@ -13,26 +13,24 @@
  * @may: one character for each state in the order of the enum, '-' where no
  *	step leads there
  * @ended: it is an outcome
- * @charged: it counts for the backlog
  */
 struct state_row {
 	const char *name;
 	enum parley_call_state state;
 	const char *may;
 	bool ended;
-	bool charged;
 };
 
 /* New, Pending, Judging, Deferred, Approved, Established, Refused, Withdrawn */
 static const struct state_row state_rows[] = {
-	{ "new",	 PARLEY_CALL_NEW,	  "-P-D--R-", false, false },
-	{ "pending",	 PARLEY_CALL_PENDING,	  "--JDA-RW", false, true },
-	{ "judging",	 PARLEY_CALL_JUDGING,	  "-P-DAERW", false, true },
-	{ "deferred",	 PARLEY_CALL_DEFERRED,	  "-P--A-RW", false, true },
-	{ "approved",	 PARLEY_CALL_APPROVED,	  "-PJD--RW", false, true },
-	{ "established", PARLEY_CALL_ESTABLISHED, "--------", true,  false },
-	{ "refused",	 PARLEY_CALL_REFUSED,	  "--------", true,  false },
-	{ "withdrawn",	 PARLEY_CALL_WITHDRAWN,	  "--------", true,  false },
+	{ "new",	 PARLEY_CALL_NEW,	  "-P-D--R-", false },
+	{ "pending",	 PARLEY_CALL_PENDING,	  "--JDA-RW", false },
+	{ "judging",	 PARLEY_CALL_JUDGING,	  "-P-DAERW", false },
+	{ "deferred",	 PARLEY_CALL_DEFERRED,	  "-P--A-RW", false },
+	{ "approved",	 PARLEY_CALL_APPROVED,	  "-PJD--RW", false },
+	{ "established", PARLEY_CALL_ESTABLISHED, "--------", true },
+	{ "refused",	 PARLEY_CALL_REFUSED,	  "--------", true },
+	{ "withdrawn",	 PARLEY_CALL_WITHDRAWN,	  "--------", true },
 };
 
 static void state_row_desc(const struct state_row *row, char *desc)
@@ -71,12 +69,11 @@ static void state_test_kind(struct kunit *test)
 	const struct state_row *row = test->param_value;
 
 	KUNIT_EXPECT_EQ(test, parley_state_ended(row->state), row->ended);
-	KUNIT_EXPECT_EQ(test, parley_state_charged(row->state), row->charged);
 }
 
 /*
- * A call is charged and uncharged by looking at where a step comes from and
- * where it leads, so the table must never let it end twice or start again.
+ * What a call is charged to gets it back with the outcome, so the table must
+ * never let it end twice or start again.
  */
 static void state_test_once(struct kunit *test)
 {
@@ -88,7 +85,6 @@ static void state_test_once(struct kunit *test)
 				   parley_state_may(from, PARLEY_CALL_NEW));
 		if (!parley_state_ended(from))
 			continue;
-		KUNIT_EXPECT_FALSE(test, parley_state_charged(from));
 		for (to = 0; to < PARLEY_CALL_STATES; to++)
 			KUNIT_EXPECT_FALSE(test, parley_state_may(from, to));
 	}
@@ -105,7 +101,6 @@ static void state_test_out_of_range(struct kunit *test)
 			KUNIT_EXPECT_FALSE(test, parley_state_may(state, bad));
 		}
 		KUNIT_EXPECT_FALSE(test, parley_state_may(bad, bad));
-		KUNIT_EXPECT_FALSE(test, parley_state_charged(bad));
 	}
 	KUNIT_EXPECT_FALSE(test, parley_state_ended(PARLEY_CALL_STATES));
 }
