@@ -9,8 +9,10 @@
 #define _GNU_SOURCE
 #endif
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -464,6 +466,74 @@ TEST_F(bind, ephemeral_avoids)
 	EXPECT_EQ(LOW + 3, parley_port(fd));
 	EXPECT_EQ(-EADDRINUSE, parley_bound("127.0.0.1", 0));
 	EXPECT_EQ(LOW + 3, parley_port(parley_bound("127.0.0.2", 0)));
+}
+
+/*
+ * All ports of the range are taken, by name: bind() with port 0 and connect()
+ * try each of them in vain, and a signal ends that.
+ */
+
+#define TAKEN	600
+#define SIGNALS	12
+
+static void alarm_after(unsigned long long us)
+{
+	struct itimerval once = {
+		.it_value = { .tv_sec = us / 1000000, .tv_usec = us % 1000000 },
+	};
+
+	setitimer(ITIMER_REAL, &once, NULL);
+}
+
+/* Looks for a port with signals at different times: how many ended it. */
+static int interrupt(int fd, int (*look)(int fd, const char *host, int port),
+		     int port, int vain)
+{
+	unsigned long long us, begun = parley_now_ns();
+	int i, err, n = 0;
+
+	err = look(fd, "127.0.0.1", port);
+	us = (parley_now_ns() - begun) / 1000;
+	for (i = 0; i < 50 * SIGNALS && n < SIGNALS && err == vain; i++) {
+		alarm_after(1 + us * (i % SIGNALS) / SIGNALS);
+		err = look(fd, "127.0.0.1", port);
+		alarm_after(0);
+		if (err == -EINTR) {
+			err = vain;
+			n++;
+		}
+	}
+	return err == vain ? n : err;
+}
+
+TEST_F(bind, interrupted)
+{
+	int fd, i, first = -1;
+
+	ASSERT_EQ(0, parley_nofile(TAKEN + 100));
+	ASSERT_EQ(0, parley_sysctl_set("ipv4/ip_local_port_range",
+				       "40000 40599"));
+	for (i = 0; i < TAKEN; i++) {
+		fd = parley_bound("127.0.0.1", LOW + i);
+		ASSERT_LE(0, fd);
+		if (!i)
+			first = fd;
+	}
+	ASSERT_EQ(0, parley_catch(SIGALRM, 0));
+	fd = parley_socket(SOCK_NONBLOCK);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(SIGNALS, interrupt(fd, parley_bind, 0, -EADDRINUSE));
+	EXPECT_EQ(0, parley_port(fd));
+	ASSERT_EQ(0, listen(first, 1));
+	EXPECT_EQ(SIGNALS, interrupt(fd, test_connect, LOW, -EADDRNOTAVAIL));
+	EXPECT_EQ(0, parley_port(fd));
+	EXPECT_EQ(0, parley_pending(first));
+	/* It has all numbers that it had. */
+	ASSERT_LE(0, parley_bound("127.0.0.1", LOW + TAKEN));
+	ASSERT_EQ(0, parley_sysctl_set("ipv4/ip_local_port_range",
+				       "40000 40601"));
+	EXPECT_EQ(0, parley_bind(fd, "127.0.0.1", 0));
+	EXPECT_EQ(LOW + TAKEN + 1, parley_port(fd));
 }
 
 TEST_HARNESS_MAIN

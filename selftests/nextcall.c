@@ -447,6 +447,29 @@ TEST_F(nextcall, rooms_for_nothing)
 	EXPECT_EQ((char)BLANK, self->data[0]);
 }
 
+/* One that is younger was put off on arrival: both are found by their ids. */
+TEST_F(nextcall, older_later)
+{
+	long long older, younger;
+
+	ASSERT_EQ(1, make_calls(self->call, 1));
+	ASSERT_EQ(0, decide_rules(self->l, PARLEY_DEFER));
+	ASSERT_EQ(0, parley_set_sockopt(self->l, SOL_PARLEY, PARLEY_STAGE,
+					PARLEY_STAGE_ARRIVAL));
+	ASSERT_EQ(1, make_calls(self->call + 1, 1));
+	EXPECT_TRUE(decide_backlog_is(self->l, 1, 1, 0));
+	EXPECT_TRUE(decide_next_is_none(self->l, 0));
+	EXPECT_TRUE(decide_backlog_is(self->l, 0, 2, 0));
+	older = decide_next_id(self->l, PARLEY_NEXT_DEFERRED);
+	younger = decide_next_id(self->l, PARLEY_NEXT_DEFERRED);
+	ASSERT_LT(0, older);
+	EXPECT_LT(older, younger);
+	EXPECT_EQ(0, decide_call(self->l, older, PARLEY_REFUSE, 0));
+	EXPECT_EQ(0, decide_call(self->l, younger, PARLEY_ACCEPT, 0));
+	EXPECT_TRUE(decide_refused_is(self->call[0], PARLEY_REASON_SERVER, 0));
+	EXPECT_TRUE(decide_accepts(self->l, self->call[1]));
+}
+
 static int next_raw(int fd, void *arg)
 {
 	return ioctl(fd, PARLEY_IOC_NEXT_CALL, arg) ? -errno : 0;

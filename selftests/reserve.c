@@ -333,6 +333,35 @@ TEST_F(reserve, caller_timed_out)
 	EXPECT_TRUE(decide_accepts_none(self->l));
 }
 
+/* Who goes on to another call first is not told of the one that has ended. */
+TEST_F(reserve, caller_gone_forgotten)
+{
+	ASSERT_EQ(0, decide_call(self->l, self->id[5], PARLEY_ACCEPT, RESERVE));
+	ASSERT_EQ(0, close(self->call[5]));
+	ASSERT_EQ(0, decide_call(self->l, self->id[6], PARLEY_ACCEPT, RESERVE));
+	EXPECT_TRUE(is_callee(test_accept(self->l, 0), self->call[6]));
+	EXPECT_TRUE(is_callee(test_accept(self->l, 0), self->call[0]));
+}
+
+/* A thread that ends before it is told leaves nothing at the listener. */
+TEST_F(reserve, caller_gone_thread_too)
+{
+	struct servant *s = self->s;
+	struct parley_stat st;
+
+	ASSERT_EQ(0, servant_start(s, self->l));
+	s->id = self->id[0];
+	ASSERT_EQ(0, servant_does(s, RESERVES));
+	ASSERT_EQ(0, close(self->call[0]));
+	ASSERT_EQ(0, parley_stat(&st));
+	EXPECT_EQ(THREADS, st.calls);
+	EXPECT_EQ(THREADS - 1, st.pending);
+	EXPECT_EQ(0, servant_end(s));
+	EXPECT_TRUE(parley_until(!parley_stat(&st) &&
+				 st.calls == THREADS - 1));
+	EXPECT_TRUE(is_callee(test_accept(self->l, 0), self->call[1]));
+}
+
 /* An accept(2) of another thread does not care. */
 TEST_F(reserve, caller_gone_for_others)
 {

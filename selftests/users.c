@@ -189,6 +189,17 @@ TEST_F(users, beside_max_pending)
 	EXPECT_EQ(1, fill_as(BOB, PORT, PARLEY_REASON_LIMIT, &self->last));
 }
 
+/* Before anybody is asked about a call that would not be let in. */
+TEST_F(users, max_pending_on_arrival)
+{
+	ASSERT_EQ(0, parley_set_sockopt(self->l, SOL_PARLEY, PARLEY_STAGE,
+					PARLEY_STAGE_ARRIVAL));
+	ASSERT_EQ(0, parley_sysctl_write("parley/max_pending", 2));
+	EXPECT_EQ(2, fill_as(ANN, PORT, PARLEY_REASON_LIMIT, &self->last));
+	EXPECT_EQ(0, fill_as(BOB, PORT, PARLEY_REASON_LIMIT, &self->last));
+	EXPECT_EQ(2, parley_pending(self->l));
+}
+
 /* Whose account it is does not change with the set-user-ID bit. */
 TEST_F(users, real_id)
 {
