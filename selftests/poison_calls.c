@@ -428,7 +428,8 @@ TEST_F(ioctls, packet)
 	EXPECT_TRUE(filter_refuses(self->l, &c, PARLEY_REASON_FILTER, 0, 0));
 	ASSERT_EQ(0, filter_map_get(map, 0, packet));
 	EXPECT_TRUE(poison_clean("a packet", packet, len));
-	EXPECT_EQ(NULL, memchr(packet, SECRET, len));
+	/* One of them may well be there by chance, in a port, a time or an id. */
+	EXPECT_EQ(NULL, memmem(packet, len, secret, 4));
 	EXPECT_EQ(0, memcmp(packet + FILTER_PACKET, DATA, DATALEN));
 	EXPECT_TRUE(poison_untouched("behind a packet", packet + len,
 				     sizeof(packet) - len, 0));

@@ -68,7 +68,9 @@ static int parley_accept_judge(struct parley_listener *l,
 	struct parley_ruling ruling;
 	int err;
 
-	if (call->approved || call->judged || !parley_policy_there(l, call))
+	/* Each alone: what lies beside them changes meanwhile. */
+	if (READ_ONCE(call->approved) || READ_ONCE(call->judged) ||
+	    !parley_policy_there(l, call))
 		return 1;
 	err = parley_policy_judge(l, call, &ruling);
 	return err ?: parley_verdict_apply(call, &ruling);

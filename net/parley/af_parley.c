@@ -97,7 +97,7 @@ void parley_set_peercred(struct sock *sk, struct pid *pid,
 	old_pid = sk->sk_peer_pid;
 	old_cred = sk->sk_peer_cred;
 	sk->sk_peer_pid = get_pid(pid);
-	sk->sk_peer_cred = get_cred(cred);
+	sk->sk_peer_cred = parley_cred_get(cred);
 	spin_unlock(&sk->sk_peer_lock);
 
 	put_pid(old_pid);

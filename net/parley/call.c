@@ -44,7 +44,7 @@ static int parley_call_identify(struct parley_call *call)
 	if (err)
 		return err;
 	call->pid = get_pid(task_tgid(current));
-	call->cred = get_current_cred();
+	call->cred = parley_cred_get(current_cred());
 #ifdef CONFIG_CGROUPS
 	rcu_read_lock();
 	call->cgroup_id = cgroup_id(task_dfl_cgroup(current));

@@ -148,7 +148,7 @@ static int parley_connect_deliver(struct parley_sock *psk,
 	struct sock *sk = &psk->sk;
 	int ret;
 
-	sk->sk_err = 0;
+	WRITE_ONCE(sk->sk_err, 0);
 	rcu_assign_pointer(psk->call, call); /* with its reference */
 	if (old) {
 		old->replaced = true;
@@ -203,7 +203,7 @@ static int parley_connect_cancel(struct sock *sk)
 	}
 	if (sk->sk_state == TCP_ESTABLISHED)
 		return -EISCONN;
-	sk->sk_err = 0;
+	WRITE_ONCE(sk->sk_err, 0);
 	return 0;
 }
 

@@ -47,7 +47,7 @@ static struct parley_call *parley_next_take(struct parley_wait *w)
 
 static bool parley_next_more(struct parley_listener *l)
 {
-	return !list_empty_careful(&l->fresh) || READ_ONCE(l->urgent);
+	return !list_empty(&l->fresh) || READ_ONCE(l->urgent);
 }
 
 static void parley_next_pass(struct parley_listener *l)

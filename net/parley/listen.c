@@ -56,7 +56,7 @@ static struct parley_listener *parley_listener_alloc(struct sock *sk,
 	l->type = sk->sk_type;
 	l->v6only = psk->v6only;
 	l->pid = get_pid(task_tgid(current)); /* put after a grace period */
-	l->cred = get_current_cred(); /* likewise */
+	l->cred = parley_cred_get(current_cred()); /* likewise */
 	return l;
 }
 
@@ -163,7 +163,7 @@ void parley_listener_identify(struct parley_listener *l, struct sock *caller)
 
 	spin_lock_bh(&l->lock);
 	pid = get_pid(l->pid);
-	cred = get_cred(l->cred);
+	cred = parley_cred_get(l->cred);
 	spin_unlock_bh(&l->lock);
 
 	parley_set_peercred(caller, pid, cred);
@@ -192,7 +192,7 @@ static int parley_listen_start(struct sock *sk, int backlog)
 /* More or fewer may wait from now on; those who do are not touched. */
 static void parley_listen_again(struct sock *sk, int backlog)
 {
-	const struct cred *cred = get_current_cred();
+	const struct cred *cred = parley_cred_get(current_cred());
 	struct pid *pid = get_pid(task_tgid(current));
 	struct parley_listener *l;
 

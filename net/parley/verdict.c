@@ -85,7 +85,7 @@ void parley_verdict_defer(struct parley_call *call)
 						   NSEC_PER_MSEC);
 		call->defer_verdict = defer.verdict;
 	}
-	call->deferred = true;
+	WRITE_ONCE(call->deferred, true);
 	parley_verdict_know(call);
 	parley_backlog_enter(call, PARLEY_CALL_DEFERRED);
 }
@@ -208,7 +208,7 @@ static struct pid *parley_verdict_undo(struct parley_call *call,
 	parley_backlog_leave(call);
 	parley_verdict_reset(call, ruling, &thread);
 	call->seen = false;
-	call->shown = false;
+	WRITE_ONCE(call->shown, false);
 	parley_backlog_enter(call, call->state == PARLEY_CALL_DEFERRED ?
 			     PARLEY_CALL_DEFERRED : PARLEY_CALL_PENDING);
 	return thread;

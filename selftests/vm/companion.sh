@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # variables for who sources this
 # Somebody on the host who does to a VM what its tests cannot do to themselves:
 # it stops for a while, by the emulator's monitor or by a signal to the emulator.
 #
@@ -12,9 +13,9 @@ companion_args() {
 	rm -f "$dir"/{host,monitor}.{in,out}
 	mkfifo "$dir"/{host,monitor}.{in,out}
 	COMPANION=(-pidfile "$dir/pid"
-		-chardev pipe,id=monitor,path="$dir/monitor"
-		-mon chardev=monitor,mode=readline
-		-chardev pipe,id=host,path="$dir/host"
+		-chardev "pipe,id=monitor,path=$dir/monitor"
+		-mon "chardev=monitor,mode=readline"
+		-chardev "pipe,id=host,path=$dir/host"
 		-serial chardev:host)
 }
 

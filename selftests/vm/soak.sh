@@ -57,13 +57,13 @@ benchmark() {
 	local pipeline=1
 
 	while [ -e $SOAK_DIR/on ]; do
-		on_parley redis-benchmark -q -c 20 -n "$SOAK_REQUESTS" \
+		if ! on_parley redis-benchmark -q -c 20 -n "$SOAK_REQUESTS" \
 			-t ping,set,get,incr,mset -P $pipeline \
-			>$SOAK_DIR/benchmark.log 2>&1 &&
-			! grep -q rror $SOAK_DIR/benchmark.log || {
+			>$SOAK_DIR/benchmark.log 2>&1 ||
+			grep -q rror $SOAK_DIR/benchmark.log; then
 			tail -c 2000 $SOAK_DIR/benchmark.log >>$SOAK_DIR/redis.bad
 			return 1
-		}
+		fi
 		pipeline=$((17 - pipeline))
 	done
 }
