@@ -173,6 +173,13 @@ lint_conformance() {
 	verdict "tables in conformance.rst" "$OUT/conformance"
 }
 
+# The description for syzkaller has all that the UAPI header has.
+lint_syzkaller() {
+	"$TREE/tools/syzkaller/check.sh" >"$OUT/syzkaller" 2>&1 ||
+		echo "exit status $?" >>"$OUT/syzkaller"
+	verdict "description for syzkaller" "$OUT/syzkaller"
+}
+
 # What the library exports, declares, documents and installs is the same.
 lint_library() {
 	make -s -C "$TREE/tools/libparley" O="$OUT/libparley" check \
@@ -221,6 +228,7 @@ lint_named_tests
 lint_conformance
 lint_library
 lint_model
+lint_syzkaller
 if [ $# -eq 0 ]; then
 	mapfile -t kernels < <(stock_kernels)
 	set -- "${kernels[@]}"
