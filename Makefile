@@ -80,6 +80,10 @@ coverage-docs:
 check-time:
 	@DAYS=$(DAYS) $(VM)/run.sh time $(KERNEL)
 
+fuzz:
+	@FUZZ_SECONDS="$(if $(SECONDS),$(SECONDS),7200)" SEED="$(SEED)" \
+		REPLAY="$(REPLAY)" REPEAT="$(REPEAT)" $(VM)/run.sh fuzz $(KERNEL)
+
 bench:
 	@$(VM)/run.sh bench $(KERNEL)
 
@@ -126,6 +130,7 @@ help:
 	@echo "make coverage      the same, and which lines and branches of the module ran (TEST=, ADD=1)"
 	@echo "make coverage-docs the same, written to Documentation/coverage.rst"
 	@echo "make check-time    the tests of time, where it is counted (KERNEL=, TEST=, DAYS=)"
+	@echo "make fuzz          random calls, on the same kernel (SECONDS=, SEED=, REPLAY=FILE)"
 	@echo "make bench         what things cost beside other families (KERNEL=, MODE=, BENCH=)"
 	@echo "make bench-docs    the same, written to Documentation/bench.*"
 	@echo "make ratio         redis, nginx, iperf3 on parley and on TCP (KERNEL=)"
@@ -137,6 +142,6 @@ help:
 	@echo "make clean         remove what was built; clean-cache: what was fetched, too"
 
 .PHONY: all module tools install dkms demo check check-debug check-kcsan
-.PHONY: check-time coverage coverage-docs bench bench-docs ratio soak shell lint
+.PHONY: check-time coverage coverage-docs bench bench-docs fuzz ratio soak shell lint
 .PHONY: model refresh
 .PHONY: clean clean-cache help

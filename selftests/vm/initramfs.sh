@@ -62,6 +62,8 @@ make_initramfs() {
 	if [ -s "$list" ] && [ -d "$TEST_BIN/bin" ]; then
 		cp "$TEST_BIN"/bin/* "$root/bin/"
 	fi
+	# Programs for the fuzzer to begin with, or to run again.
+	[ -z "${FUZZ_INPUT:-}" ] || cp "$FUZZ_INPUT" "$root/tests/fuzz.in"
 	if [ -n "${BENCH_BIN:-}" ]; then
 		mkdir "$root/bench"
 		cp "$BENCH_BIN/bench" "$root/bench/"

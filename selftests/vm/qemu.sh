@@ -58,12 +58,16 @@ probe_kvm() {
 }
 
 # boot DIR SECONDS [QEMU-ARG...]: runs the VM to its end; never fails itself,
-# the result file does.  SECONDS 0 means no limit.
+# the result file does.  SECONDS 0 means no limit.  SHARE is a file that is
+# memory of a device of the VM: what it writes there is on the host at once.
 boot() {
-	local dir=$1 seconds=$2 memory=1G
+	local dir=$1 seconds=$2 memory=1G share=()
 	local -a words=("${COMMAND_LINE[@]}")
 
 	shift 2
+	[ -z "${SHARE:-}" ] || share=(
+		-object "memory-backend-file,id=share,share=on,size=32M,mem-path=$SHARE"
+		-device "ivshmem-plain,memdev=share")
 	[ -z "$K_DEBUG" ] || memory=3G
 	# What comes from the heap is full of 0x6b until somebody writes to it:
 	# the poison tests look for that in all that programs are given.
@@ -82,7 +86,7 @@ boot() {
 		-serial chardev:console \
 		-chardev file,id=result,path="$dir/result",append=on \
 		-serial chardev:result \
-		"$@" \
+		"${share[@]}" "$@" \
 		-kernel "$K_IMAGE" -initrd "$dir/initramfs" \
 		-append "${words[*]}" || true
 }

@@ -8,6 +8,7 @@
 #	run.sh time [KERNEL]		the tests of time, or TEST, counted; DAYS=1
 #	run.sh shell [KERNEL]		a prompt in the VM
 #	run.sh soak [KERNEL]		storms and redis for SOAK_SECONDS, on debug
+#	run.sh fuzz [KERNEL]		the fuzzer, on the debug kernel
 #	run.sh bench [KERNEL]		what things cost
 #	run.sh bench-docs [KERNEL]	the same, and Documentation/bench.* from it
 #
@@ -19,6 +20,8 @@
 # what else bench takes, narrow what "bench" measures.
 # PARLEY_STORM_SCALE=percent is how long races and storms are; less on kernels for
 # debugging if nothing is said.
+# FUZZ_SECONDS=n and SEED=n say how long "fuzz" runs, and with what; REPLAY=file is
+# run again instead, REPEAT=n times.
 # PARLEY_LIMIT=seconds goes for every program, on a slow machine say.
 # SOAK_STORMS="storm bpf_storm", SOAK_SCALE=percent and SOAK_SEED narrow the soak;
 # laps have to be short enough for five in its time.
@@ -32,6 +35,8 @@
 . "$VM_DIR/qemu.sh"
 # shellcheck source=companion.sh
 . "$VM_DIR/companion.sh"
+# shellcheck source=fuzz.sh
+. "$VM_DIR/fuzz.sh"
 
 # limit_of PROGRAM: its seconds, from the file limits; five times on a kernel
 # for debugging.
@@ -66,6 +71,7 @@ list_programs() {
 				*) arguments=" -t $test" ;;
 				esac
 			fi
+			[ -z "${FUZZ_SECONDS:-}" ] || arguments=$(fuzz_arguments)
 			echo "$program $(limit_of "$program")$arguments"
 		done
 	done <"$TEST_BIN/programs"
@@ -103,6 +109,7 @@ prepare_test() {
 			die "KCSAN does not see what the module does"
 	fi
 	list_programs >"$dir/list"
+	make_share "$dir"
 	if kernel_checks kunit &&
 		[[ -z ${TEST:-} || ,$TEST, = *,kunit,* ]]; then
 		[ -n "$KUNIT_KO" ] || die "the build made no parley_kunit.ko"
@@ -167,6 +174,7 @@ run_one() {
 	# Booting, KUnit and the scan for leaks come on top.
 	boot_watched "$dir" "$((total + 600))" "$((silence + 180))" \
 		"${COMPANION[@]}" "${ports[@]}"
+	unpack_share "$dir"
 	judge "$dir" "$2"
 	[ -z "$K_COVERAGE" ] || judge_coverage "$dir" "$2"
 }
@@ -465,7 +473,8 @@ demo) run_demo "$@" ;;
 bench) run_bench "$@" ;;
 bench-docs) run_bench_docs "$@" ;;
 ratio) run_ratio "$@" ;;
+fuzz) run_fuzz "$@" ;;
 soak) run_soak "$@" ;;
 shell | --shell) run_shell "$@" ;;
-*) die "usage: run.sh test|time|coverage-docs|demo|bench|bench-docs|ratio|soak|shell [KERNEL...]" ;;
+*) die "usage: run.sh test|fuzz|time|coverage-docs|demo|bench|bench-docs|ratio|soak|shell [KERNEL...]" ;;
 esac
