@@ -695,8 +695,8 @@ enum parley_rule_field {
  * the new one. E2BIG: more than PARLEY_RULES_MAX. EMSGSIZE: a reply is longer
  * than net.parley.max_call_data, or all replies together are more than 1 MiB,
  * where the same bytes of the pool count once; @bad_rule says which. Calls that
- * were judged already stay so. GET fails with ERANGE where something does not fit, and
- * @count and @pool_len then say what is needed.
+ * were judged already stay so. GET fails with ERANGE where something does not
+ * fit, and @count and @pool_len then say what is needed.
  */
 struct parley_rules {
 	__u32 size;
