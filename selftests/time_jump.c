@@ -20,7 +20,7 @@
 #define PORT	7850
 #define YEAR	(365LL * 86400)
 #define LONG_MS	600000		/* longer than a test, shorter than a jump */
-#define SOON_MS	30
+#define SOON_MS	80
 #define RATE	20000		/* bytes a second */
 #define BUCKET	4096
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # variables for who sources this
+# shellcheck disable=SC2034 # variables for those who source this
 # Somebody on the host who does to a VM what its tests cannot do to themselves:
 # it stops for a while, by the emulator's monitor or by a signal to the emulator.
 #
