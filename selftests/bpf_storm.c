@@ -532,7 +532,8 @@ TEST_F_TIMEOUT(bpf_storm, policies, 900)
 				 !st.sockets));
 	EXPECT_EQ(0, books_balance(books, &st, kills * CALLERS));
 	EXPECT_EQ(0, trouble_balance(&shared->trouble));
-	expect_all(_metadata);
+	if (!race_one_of_many())
+		expect_all(_metadata);
 }
 
 TEST_HARNESS_MAIN

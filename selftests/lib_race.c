@@ -42,6 +42,11 @@ unsigned int race_scale(unsigned int usual)
 	return number ? number : 1;
 }
 
+bool race_one_of_many(void)
+{
+	return getenv("PARLEY_STORM_OF_MANY");
+}
+
 /* splitmix64 */
 __u64 race_random(struct race_random *r)
 {

@@ -6,6 +6,7 @@
 #ifndef PARLEY_SELFTEST_LIB_RACE_H
 #define PARLEY_SELFTEST_LIB_RACE_H
 
+#include <stdbool.h>
 #include <linux/types.h>
 
 /**
@@ -24,6 +25,9 @@ __u64 race_seed(void);
  * KCSAN, where everything is slow, gets a tenth.
  */
 unsigned int race_scale(unsigned int usual);
+
+/* One storm of many (make soak): not all that may happen has to in each of them. */
+bool race_one_of_many(void);
 
 /* One generator for each thread: seed it with the run's seed and a number. */
 struct race_random {

@@ -24,7 +24,7 @@
 # run again instead, REPEAT=n times.
 # PARLEY_LIMIT=seconds goes for every program, on a slow machine say.
 # SOAK_STORMS="storm bpf_storm", SOAK_SCALE=percent and SOAK_SEED narrow the soak;
-# laps have to be short enough for five in its time.
+# laps have to be short enough for six in its time.
 # PARLEY_SUMMARY names a file that gets this step's totals added.
 
 # shellcheck source-path=SCRIPTDIR source=all.sh
@@ -414,7 +414,7 @@ prepare_soak() {
 		echo "SOAK_SEED=${SOAK_SEED:-}"
 		echo "SOAK_SCALE=${SOAK_SCALE:-}"
 		# Rounds of the benchmark shall be shorter than storms.
-		echo "SOAK_REQUESTS=$([ -n "$K_DEBUG" ] && echo 500 || echo 3000)"
+		echo "SOAK_REQUESTS=$([ -n "$K_DEBUG" ] && echo 500 || echo 1000)"
 	} >"$dir/vm.conf"
 	WITH_APPS=1 make_initramfs "$dir/initramfs" "$dir/vm.conf" "$dir/list"
 }

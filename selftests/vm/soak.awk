@@ -60,7 +60,12 @@ END {
 		v[n, "withdrawn"]
 	printf "redis requests %d; samples under load %d\n",
 		v[n, "requests"], loads
-	if (n - first < 3) {
+	for (i = 13; i <= 17; i++)
+		if (!(v[n, name[i - 1]] > 0)) {
+			print "nothing was " name[i - 1]
+			exit 1
+		}
+	if (n - first < 2) {
 		print "memory: too few laps to say anything"
 		exit 1
 	}
@@ -76,6 +81,10 @@ END {
 		calls, kernel, kernel * 1024 / calls, slab
 	if (kernel > noise || slab > noise) {
 		printf "memory grows: more than %d KiB\n", noise
+		exit 1
+	}
+	if (n - first < 3) {
+		print "memory: too few laps to say that it is flat"
 		exit 1
 	}
 	print "memory is flat"

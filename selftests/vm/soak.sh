@@ -82,6 +82,8 @@ one_storm() {
 	(
 		cd /tmp || exit
 		export PARLEY_STORM_SEED=$((SOAK_SEED + LAP))
+		# All of them together have to see everything: soak.awk.
+		export PARLEY_STORM_OF_MANY=1
 		[ -z "$SOAK_SCALE" ] || export PARLEY_STORM_SCALE="$SOAK_SCALE"
 		exec setsid "/tests/$1" </dev/null >$SOAK_LOG 2>&1 3>&- 4>&-
 	) &
