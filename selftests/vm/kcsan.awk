@@ -3,7 +3,8 @@
 #	awk -v core=FILE -f kcsan.awk LOG
 #
 # Prints LOG without reports that have no function of the module in either
-# stack; their titles are added to FILE.  A report without an end counts as one
+# stack; their titles are added to FILE.  What an interrupt came to interrupt is not
+# what raced.  A report without an end counts as one
 # about the module: the log stops where it might have been named.  POSIX awk.
 
 function text_of(line) {
@@ -35,12 +36,22 @@ function release(	i) {
 !inside && text ~ /^BUG: KCSAN: / {
 	inside = 1
 	ours = 0
+	interrupted = 0
 	title = text
+}
+
+# The two stacks begin so, and an interrupt's ends so.
+inside && text ~ /(read|write|access).* of [0-9]+ bytes by / {
+	interrupted = 0
+}
+
+inside && text ~ /^ asm_(sysvec_|common_interrupt|exc_)/ {
+	interrupted = 1
 }
 
 inside {
 	held[++n] = $0
-	if (text ~ /\[parley/)
+	if (text ~ /\[parley/ && !interrupted)
 		ours = 1
 	if (!is_rule(text))
 		next

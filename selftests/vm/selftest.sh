@@ -232,6 +232,16 @@ check_races() {
 	expect "a data race of the kernel's own" "4 0 0"
 	[ "$(wc -l <"$WORK/run/core-races")" -eq 1 ] ||
 		flawed "a data race of the kernel's own is not listed"
+	CONSOLE=$(race "$core" "$core
+		[    2.0]  asm_sysvec_apic_timer_interrupt+0x1/0x2
+		[    2.0]  $ours" | sed 's/^	*//') verdict_of "boot test" "accept program" \
+		< <(usual | report)
+	expect "a data race of interrupts, one of them in the module" "4 0 0"
+	CONSOLE=$(race "$core
+		[    2.0]  asm_sysvec_apic_timer_interrupt+0x1/0x2" "$ours" |
+		sed 's/^	*//') verdict_of "boot test" "accept program" \
+		< <(usual | report)
+	must_fail "a data race of the module with an interrupt"
 	CONSOLE=$(race "$core" "$ours") verdict_of "boot test" "accept program" \
 		< <(usual | report)
 	must_fail "a data race with the module reading"
