@@ -39,12 +39,10 @@ struct parley_listener;
 struct parley_net;
 struct parley_transport;
 
-/*
- * As get_cred(), which stores each time what is there already. KCSAN takes that
- * for a race, and it is the core's. Context: any.
- */
+/* As get_cred(). Context: any. */
 static inline const struct cred *parley_cred_get(const struct cred *cred)
 {
+	/* It stores each time what is there already: the core's own race. */
 	return data_race(get_cred(cred));
 }
 
