@@ -281,7 +281,8 @@ TEST(reasons)
 	static const char *const names[] = {
 		"NONE", "NO_LISTENER", "BACKLOG_FULL", "LIMIT", "RULE",
 		"POLICY", "POLICY_FAULT", "SERVER", "DEFER_EXPIRED",
-		"LISTENER_CLOSED", "TIMED_OUT", "QOS", "FILTER", NULL,
+		"LISTENER_CLOSED", "TIMED_OUT", "QOS", "FILTER",
+		"USER_LIMIT", "FAIR_SHARE", NULL,
 	};
 	__u32 i;
 
