@@ -92,7 +92,8 @@ boot() {
 }
 
 # boot_watched DIR SECONDS SILENCE [QEMU-ARG...]: for tests.  Shows each top-level
-# result as it comes, and ends a VM that reports nothing for SILENCE seconds.
+# result as it comes, and ends a VM that reports nothing for SILENCE seconds, or that
+# is still there a minute after all is reported.
 boot_watched() {
 	local dir=$1 seconds=$2 silence=$3 pid tail lines line rc since
 
@@ -125,7 +126,14 @@ boot_watched() {
 			log "$K_NAME: $line ($((SECONDS - since)) s)"
 			since=$SECONDS
 			;;
-		"$FINAL") break ;;
+		"$FINAL")
+			# A kernel that does not come down is not waited for.
+			timeout 60 tail --pid="$pid" -f /dev/null || {
+				log "$K_NAME: does not end"
+				pkill -TERM -P "$pid" || true
+			}
+			break
+			;;
 		esac
 	done
 	wait "$pid" || true
