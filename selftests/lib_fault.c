@@ -21,7 +21,7 @@
 
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define FAULT_MOST	4000	/* no call has so many; it does not end */
-#define FAULT_AGAIN	3
+#define FAULT_AGAIN	5
 #define FAULT_DEPTH	32	/* the most that there is */
 #define FAULT_KSFT_SKIP	4
 
@@ -256,12 +256,23 @@ static bool fault_next_kind(struct fault *f)
 		close(f->fd);
 		return false;
 	}
-	f->again = 0;
 	f->kind = __builtin_ctz(f->left);
 	f->left &= ~(1U << f->kind);
 	f->nth = 0;
 	f->fired = false;
 	fault_on(f->kind, &f->where);
+	return true;
+}
+
+/*
+ * Pages for a slab are needed now and then, and made up for. They may have taken
+ * the place of what comes always, or make it come one later the next time.
+ */
+static bool fault_repeats(struct fault *f)
+{
+	if (f->kind != FAULT_PAGE || f->noticed || f->again >= FAULT_AGAIN)
+		return false;
+	f->again++;
 	return true;
 }
 
@@ -271,16 +282,9 @@ bool fault_next(struct fault *f)
 
 	if (!first && (!f->armed || f->nth >= FAULT_MOST))
 		f->broken = true;
-	if ((first || !f->fired || f->broken) && !fault_next_kind(f))
-		return false;
-	/*
-	 * What was made up for may have been something that comes now and then,
-	 * as pages for a slab do, and took the place of what comes always.
-	 */
-	if (f->kind == FAULT_PAGE && f->fired && !f->noticed &&
-	    f->again < FAULT_AGAIN) {
-		f->again++;
-	} else {
+	if (first || f->broken || !fault_repeats(f)) {
+		if ((first || !f->fired || f->broken) && !fault_next_kind(f))
+			return false;
 		f->again = 0;
 		f->nth += f->nth ? f->step : 1;
 	}
