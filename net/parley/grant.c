@@ -6,11 +6,15 @@
  */
 #include "parley.h"
 
-/* Whether anything at all was said about the quality of a call. */
+/*
+ * Whether anything at all was said about the quality of a call. Only a decider
+ * that refuses it may change that meanwhile; then it is not established, and
+ * what was prepared for it is dropped, much or little.
+ */
 static bool parley_grant_there(const struct parley_call *call)
 {
-	return READ_ONCE(call->decision.granted) ||
-	       READ_ONCE(call->ruling.granted) ||
+	return data_race(call->decision.granted) ||
+	       data_race(call->ruling.granted) ||
 	       (call->terms && call->terms->asked);
 }
 
