@@ -114,8 +114,6 @@ struct parley_call *parley_wait(struct parley_wait *w)
 int parley_wait_go_on(struct parley_wait *w, u64 id)
 {
 	cond_resched();
-	if (fatal_signal_pending(current))
-		return -EINTR;
 	if (signal_pending(current))
 		return sock_intr_errno(w->timeo);
 	if (w->timeo != MAX_SCHEDULE_TIMEOUT)
