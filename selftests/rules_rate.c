@@ -102,6 +102,34 @@ TEST_F(rate, over_refuses)
 	EXPECT_TRUE(rules_refused_is(fd, 2, 86400000, "too many"));
 }
 
+/* Rules that say the same, and with the same bytes, when there are too many. */
+TEST_F(rate, over_shares)
+{
+	struct rules_call c = {};
+	struct parley_rule *r, *first = NULL;
+	int fd, i;
+
+	for (i = 1; i <= 2; i++) {
+		r = rules_refuse(self->t, i);
+		rules_group(r, i);
+		rules_once(r, 1);
+		if (first)
+			r->over = first->over;
+		else
+			rules_reply(self->t, &r->over, "too many");
+		rules_say(&r->over, 10 + i, 0);
+		first = r;
+	}
+	ASSERT_EQ(0, rules_set(self->l, self->t));
+	for (i = 1; i <= 2; i++) {
+		c.terms.group = i;
+		EXPECT_EQ(i, rules_code(self->l, &c));
+		if (rules_connect(self->l, &c, &fd) == -EINPROGRESS)
+			test_accept(self->l, 0);
+		EXPECT_TRUE(rules_refused_is(fd, 10 + i, 0, "too many"));
+	}
+}
+
 /* It is the same rule that decides. */
 TEST_F(rate, over_accepts)
 {

@@ -190,12 +190,19 @@ TEST_F(users, beside_max_pending)
 /* Before anybody is asked about a call that would not be let in. */
 TEST_F(users, max_pending_on_arrival)
 {
-	ASSERT_EQ(0, parley_set_sockopt(self->l, SOL_PARLEY, PARLEY_STAGE,
-					PARLEY_STAGE_ARRIVAL));
+	struct rules *t = rules_new();
+
+	ASSERT_NE(NULL, t);
 	ASSERT_EQ(0, parley_sysctl_write("parley/max_pending", 2));
 	EXPECT_EQ(2, fill_as(ANN, PORT, PARLEY_REASON_LIMIT, &self->last));
-	EXPECT_EQ(0, fill_as(BOB, PORT, PARLEY_REASON_LIMIT, &self->last));
-	EXPECT_EQ(2, parley_pending(self->l));
+	rules_refuse(t, 7);
+	ASSERT_EQ(0, rules_set(self->l, t));
+	ASSERT_EQ(0, terms_set_stage(self->l, PARLEY_STAGE_ARRIVAL));
+	EXPECT_EQ(-PARLEY_REASON_LIMIT, call_as(BOB, PORT));
+	close(self->last);
+	EXPECT_EQ(-PARLEY_REASON_RULE, call_as(BOB, PORT));
+	EXPECT_EQ(1, parley_pending(self->l));
+	rules_free(t);
 }
 
 /* Whose account it is does not change with the set-user-ID bit. */
