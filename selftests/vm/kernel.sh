@@ -69,6 +69,8 @@ use_kernel() {
 	kcsan)
 		use_debug_kernel kcsan
 		K_CHECKS=kcsan
+		# A report names who did it, not what that is inlined into.
+		K_ARGS=(KCFLAGS=-fno-inline)
 		;;
 	6.1) use_stock_kernel bookworm linux-image-cloud-amd64 ;;
 	6.12) use_stock_kernel bookworm linux-image-6.12-cloud-amd64 ;;
