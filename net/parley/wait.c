@@ -40,17 +40,34 @@ static int parley_wait_stop(const struct parley_wait *w)
 }
 
 /*
+ * A wake-up takes its waiter off the queue. Whether there was one is asked
+ * under the queue's lock: later ones are another's. Return: whether there was.
+ */
+static bool parley_wait_leave(struct parley_wait *w,
+			      struct wait_queue_entry *wait)
+{
+	unsigned long flags;
+	bool woken;
+
+	__set_current_state(TASK_RUNNING);
+	spin_lock_irqsave(&w->wq->lock, flags);
+	woken = list_empty(&wait->entry);
+	list_del_init(&wait->entry);
+	spin_unlock_irqrestore(&w->wq->lock, flags);
+	return woken;
+}
+
+/*
  * After every wake the backlog is looked at before time and signals are, so
  * whoever leaves without a call has not slept through anybody's wake-up; and
- * who is woken once more while already leaving with a call passes that on. So
- * does who is killed after it was woken: it does not look, and must not be on
- * the queue again, or its wake-up could not be told from none.
+ * who is woken once more while already leaving passes that on, with a call or
+ * without. So does who is killed after it was woken: it does not look, and must
+ * not be on the queue again, or its wake-up could not be told from none.
  */
 static struct parley_call *parley_wait_queued(struct parley_wait *w)
 {
 	struct parley_call *call;
 	DEFINE_WAIT(wait);
-	bool woken;
 	int err;
 
 	for (;;) {
@@ -69,10 +86,7 @@ static struct parley_call *parley_wait_queued(struct parley_wait *w)
 		}
 		w->timeo = schedule_timeout(w->timeo);
 	}
-	/* A wake-up takes its waiter off the queue. */
-	woken = list_empty_careful(&wait.entry);
-	finish_wait(w->wq, &wait);
-	if (woken && w->more(w->l))
+	if (parley_wait_leave(w, &wait) && w->more(w->l))
 		w->pass(w->l);
 	return call;
 }

@@ -100,7 +100,7 @@ inline establish(c, v, b)
  * parley_wait() for accept. Whoever is woken while it leaves passes it on.
  * @c is what was taken, or NONE and it is over: closed, or killed.
  */
-inline wait_accept(c, me, killed)
+inline wait_accept(c, me, b, killed)
 {
 	ONE_STEP
 	take(c);
@@ -126,22 +126,24 @@ inline wait_accept(c, me, killed)
 			if
 			:: c != NONE || killed || !sk -> break
 			:: c == NONE && !killed && sk && !HAS(aq, me)
-			:: atomic { c == NONE && !HAS(aq, me) && signals &&
-				    !phase && !killed && sk ->
+			/* It stays on the queue, if nobody woke it. */
+			:: atomic { c == NONE && signals && !phase &&
+				    !killed && sk ->
 				signals--;
 				killed = 1 }
-			:: atomic { c == NONE && HAS(aq, me) && signals &&
-				    !phase && !killed && sk ->
-				signals--;
-				killed = 1;
-				aq = aq & ~BIT(me) }
 			fi
 		od;
+		/* parley_wait_leave(), or without the queue's lock */
+		if
+		:: BROKEN(LEAVE) -> b = HAS(aq, me)
+		:: else
+		fi;
 		atomic {
 			if
-			:: !HAS(aq, me) && ready && !BROKEN(PASS) -> wake()
+			:: !HAS(aq, me) && !b && ready && !BROKEN(PASS) -> wake()
 			:: else
 			fi;
+			b = 0;
 			aq = aq & ~BIT(me)
 		}
 	:: else
@@ -156,7 +158,7 @@ proctype acceptor(byte me)
 
 	do
 	:: 1 ->
-		wait_accept(c, me, killed);
+		wait_accept(c, me, b, killed);
 		if
 		:: c == NONE -> break
 		:: else

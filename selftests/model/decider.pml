@@ -106,16 +106,11 @@ inline wait_next(c, me, all, v, b, killed)
 			if
 			:: c != NONE || killed || !sk -> break
 			:: c == NONE && !killed && sk && !HAS(dq, me)
-			:: atomic { c == NONE && !HAS(dq, me) && signals &&
-				    !phase && !killed && sk &&
+			:: atomic { c == NONE && signals && !phase &&
+				    !killed && sk &&
 				    me < ACCEPTORS + DECIDERS ->
 				signals--;
 				killed = 1 }
-			:: atomic { c == NONE && HAS(dq, me) && signals &&
-				    me < ACCEPTORS + DECIDERS && !phase && !killed && sk ->
-				signals--;
-				killed = 1;
-				dq = dq & ~BIT(me) }
 			fi
 		od;
 		atomic {

@@ -86,4 +86,5 @@ inline options()
 #define NO_REAP	20
 #define NO_CLEAR	21
 #define NO_REQUEUE	22
+#define NO_LEAVE	23
 #define BROKEN(what)	(BREAK == NO_##what)
