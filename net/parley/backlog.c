@@ -211,6 +211,8 @@ int parley_backlog_add(struct parley_listener *l, struct parley_call *call,
 		       u32 timeout_ms, struct parley_ruling *ruling)
 {
 	bool defer = ruling && ruling->verdict == PARLEY_DEFER;
+	struct parley_net *pn = call->pn;
+	struct parley_user *old = NULL;
 	int reason;
 
 	reason = parley_charge_prepare(l, call);
@@ -220,7 +222,11 @@ int parley_backlog_add(struct parley_listener *l, struct parley_call *call,
 	rcu_read_lock();
 	spin_lock_bh(&l->lock);
 	reason = __parley_backlog_add(l, call, timeout_ms, ruling);
+	if (!reason)
+		old = parley_user_keep(l, call);
 	spin_unlock_bh(&l->lock);
+	if (old)
+		parley_user_put(pn, old);
 	if (!reason && defer)
 		parley_listener_wake_all(l, POLL_PRI);
 	else if (!reason)

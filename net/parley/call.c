@@ -150,7 +150,7 @@ void parley_call_put(struct parley_call *call)
 	put_pid(call->reserver); /* hold in parley_reserve() */
 	put_pid(call->pid);
 	put_cred(call->cred);
-	kfree(call->share); /* one that parley_charge() did not come to */
+	kfree(call->share); /* of a call that was never charged */
 	parley_user_put(call->pn, call->user);
 	parley_count(call->pn, PARLEY_COUNT_CALLS, -1);
 	if (call->replaced)

@@ -27,7 +27,10 @@ int parley_charge_prepare(struct parley_listener *l, struct parley_call *call)
 {
 	if (!READ_ONCE(l->conf->share))
 		return 0;
-	/* Freed with the share, or in parley_call_put() if there is one. */
+	/*
+	 * Becomes the share, or is freed when there is one already; in
+	 * parley_call_put() where the call is never charged.
+	 */
 	call->share = kzalloc(sizeof(*call->share), GFP_KERNEL_ACCOUNT);
 	return call->share ? 0 : -ENOMEM;
 }
@@ -145,10 +148,14 @@ int parley_charge_room(struct parley_listener *l,
 /* One more of what there may be @max of. Return: whether there may. */
 static bool parley_charge_one(atomic_t *pending, unsigned int max)
 {
-	if ((unsigned int)atomic_inc_return(pending) <= max)
-		return true;
-	atomic_dec(pending);
-	return false;
+	int now = atomic_read(pending);
+
+	/* Never more, not even for an instant: another would be refused. */
+	do {
+		if ((unsigned int)now >= max)
+			return false;
+	} while (!atomic_try_cmpxchg(pending, &now, now + 1));
+	return true;
 }
 
 /**
@@ -180,7 +187,6 @@ int parley_charge(struct parley_call *call)
 	}
 	WRITE_ONCE(l->charged, l->charged + 1);
 	parley_share_charge(l, call);
-	parley_user_keep(l, call);
 	return 0;
 }
 

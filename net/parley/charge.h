@@ -36,7 +36,8 @@ int parley_user_init_net(struct parley_net *pn);
 void parley_user_exit_net(struct parley_net *pn);
 struct parley_user *parley_user_get(struct parley_net *pn, kuid_t uid);
 void parley_user_put(struct parley_net *pn, struct parley_user *user);
-void parley_user_keep(struct parley_listener *l, struct parley_call *call);
+struct parley_user *parley_user_keep(struct parley_listener *l,
+				     struct parley_call *call);
 void parley_user_forget(struct parley_listener *l, struct parley_net *pn);
 
 /* charge.c: what bounds the number of waiting calls */

@@ -6,16 +6,17 @@
  */
 #include "parley.h"
 
-/*
- * Whether anything at all was said about the quality of a call. Only a decider
- * that refuses it may change that meanwhile; then it is not established, and
- * what was prepared for it is dropped, much or little.
- */
+/* Whether anything at all was said about the quality of a call. */
 static bool parley_grant_there(const struct parley_call *call)
 {
-	return data_race(call->decision.granted) ||
-	       data_race(call->ruling.granted) ||
-	       (call->terms && call->terms->asked);
+	bool said;
+
+	/*
+	 * Only a decider that refuses the call changes these meanwhile. Then it
+	 * is not established, and what was prepared is dropped, much or little.
+	 */
+	said = data_race(call->decision.granted || call->ruling.granted);
+	return said || (call->terms && call->terms->asked);
 }
 
 /**

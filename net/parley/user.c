@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The users who call in a network namespace: an object for each, as long as
- * they have calls, waiting or established. What they are charged for is in
- * charge.c.
+ * The users who call in a network namespace: an object for each, as long as a
+ * socket has a call of theirs, whatever became of it, or a listener remembers
+ * them. What they are charged for is in charge.c.
  */
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
@@ -102,19 +102,21 @@ void parley_user_put(struct parley_net *pn, struct parley_user *user)
  * @call: a call that is delivered there
  *
  * Context: @l's lock held.
+ * Return: who was remembered, to be put when the lock is free, or NULL.
  */
-void parley_user_keep(struct parley_listener *l, struct parley_call *call)
+struct parley_user *parley_user_keep(struct parley_listener *l,
+				     struct parley_call *call)
 {
 	struct parley_user *old = l->user;
 
 	lockdep_assert_held(&l->lock);
 
 	if (old == call->user)
-		return;
-	refcount_inc(&call->user->ref); /* put here or in ..._forget() */
+		return NULL;
+	/* Put by who gets it from here, or in parley_user_forget(). */
+	refcount_inc(&call->user->ref);
 	l->user = call->user;
-	if (old)
-		parley_user_put(call->pn, old);
+	return old;
 }
 
 /**

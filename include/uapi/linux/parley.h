@@ -127,7 +127,7 @@ enum parley_sockopt {
  * @PARLEY_REASON_NO_LISTENER: nobody listens at the address (ECONNREFUSED)
  * @PARLEY_REASON_BACKLOG_FULL: the listener's backlog is full (ECONNREFUSED)
  * @PARLEY_REASON_LIMIT: the network namespace has net.parley.max_pending
- *	undecided calls already (ECONNREFUSED)
+ *	calls waiting already (ECONNREFUSED)
  * @PARLEY_REASON_RULE: the listener's rules refuse it (ECONNREFUSED)
  * @PARLEY_REASON_POLICY: the listener's struct_ops policy refuses it
  *	(ECONNREFUSED)
@@ -143,7 +143,7 @@ enum parley_sockopt {
  *	more than what is left of the listener's PARLEY_CAPACITY (ECONNREFUSED)
  * @PARLEY_REASON_FILTER: the listener's filter refuses it (ECONNREFUSED)
  * @PARLEY_REASON_USER_LIMIT: the caller's user has
- *	net.parley.max_pending_per_user undecided calls already in the network
+ *	net.parley.max_pending_per_user calls waiting already in the network
  *	namespace (ECONNREFUSED)
  * @PARLEY_REASON_FAIR_SHARE: the caller's user has its share of the listener's
  *	backlog already, see PARLEY_FAIR_SHARE (ECONNREFUSED)
@@ -687,9 +687,9 @@ enum parley_rule_field {
  * @rules: pointer to the rules, @rule_size bytes each
  * @pool: pointer to bytes that the rules point into
  * @otherwise: the default; a table without rules that accepts is as none
- * @bad_rule: after EINVAL of SET: index of the first bad rule, @count for
- *	the default; PARLEY_RULE_NONE if it is none of them
- * @bad_field: after EINVAL of SET: one of enum parley_rule_field
+ * @bad_rule: after EINVAL or EMSGSIZE of SET: index of the first bad rule,
+ *	@count for the default; PARLEY_RULE_NONE if it is none of them
+ * @bad_field: after EINVAL or EMSGSIZE of SET: one of enum parley_rule_field
  *
  * SET replaces the table as a whole: a call is judged by the old one or by
  * the new one. E2BIG: more than PARLEY_RULES_MAX. EMSGSIZE: a reply is longer
