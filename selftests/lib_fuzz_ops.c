@@ -127,7 +127,7 @@ const struct fuzz_op fuzz_ops[] = {
 	{ "getopt", 8, FUZZ_ANYTHING, 0, 0,
 	  { FD, { "option", FUZZ_T_OPTIONS }, NUMBER("room", 4, 8, 16, 64, 600, 5000) },
 	  fuzz_do_getopt,
-	  ERRORS(ENOPROTOOPT, ERANGE, ENOTCONN, EOPNOTSUPP, ENODATA, ESRCH, EPERM) },
+	  ERRORS(ENOPROTOOPT, ERANGE, ENOTCONN, EOPNOTSUPP, ENODATA, ESRCH, EPERM, EACCES) },
 	{ "set_qos", 3, FUZZ_SOCKET, 0, 0, { FD, SEED, AT, PUT, HOW_LONG },
 	  fuzz_do_set_qos, NULL },
 	{ "set_bytes", 3, FUZZ_SOCKET, 0, 0,
