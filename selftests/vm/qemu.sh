@@ -11,6 +11,8 @@
 #  the stall, lockup and workqueue watchdogs: on a loaded host an emulated
 #  processor may stand still for longer than their defaults allow;
 #  no_timer_check: nor may it find ten ticks late while it boots, and panic;
+#  tsc=nowatchdog: nor is an emulated counter that seems to run unevenly worth it to
+#  patch the scheduler's clock while it is used, which the emulator may get wrong;
 #  no5lvl: while a booting kernel finds out about its processor, KASAN takes
 #  addresses of five-level page tables that an interrupt uses for wild ones;
 #  printk.devkmsg=on: /init's marks must not be rate-limited away.
@@ -18,7 +20,7 @@ COMMAND_LINE=("console=ttyS0,115200" panic=-1 oops=panic panic_on_warn=0
 	printk.devkmsg=on log_buf_len=4M rdinit=/init
 	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300
 	rcupdate.rcu_exp_cpu_stall_timeout=300000
-	workqueue.watchdog_thresh=0 no_timer_check no5lvl kmemleak=on)
+	workqueue.watchdog_thresh=0 no_timer_check tsc=nowatchdog no5lvl kmemleak=on)
 
 # accelerator: sets ACCEL.  KVM is used where the processor has it and a probe
 # really boots; nested set-ups often have the one without the other.
