@@ -102,7 +102,10 @@ static int call_late(int turns)
 
 	race_spin(turns);
 	err = test_connect(fd, "127.0.0.1", PORT);
-	return !err || err == -EINPROGRESS ? fd : err;
+	if (!err || err == -EINPROGRESS)
+		return fd;
+	close(fd);
+	return err;
 }
 
 /* Two wait, the first is signalled while a call comes. Return: whether one got it. */

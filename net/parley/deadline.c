@@ -10,7 +10,7 @@
 
 #include "parley.h"
 
-/* Timers that have no more than this to go come a tick later, not more. */
+/* Timers that have less than this to go come a tick later, not more. */
 #define PARLEY_DEADLINE_NEAR	63
 
 static unsigned long parley_deadline_ticks(u64 ns)
